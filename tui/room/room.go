@@ -1,0 +1,145 @@
+// Package room is what a front end finds in the ceremony room: the session
+// that keeps the rules, and in a rehearsal the tray of practice tokens.
+//
+// Its promise: both front ends see the ceremony through these few methods and
+// no others, so neither can do what the other cannot.
+package room
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"conclave/ceremony"
+	"conclave/ceremony/preflight"
+	"conclave/ceremony/tuf"
+	"conclave/hsm"
+	"conclave/transfer"
+)
+
+// ErrInterrupted says that somebody left in the middle, with ctrl+c or by the
+// end of the input. Nothing is lost: the record holds everything so far.
+var ErrInterrupted = errors.New("interrupted")
+
+// A Session is the part of ceremony.Session that a front end uses. Live makes one.
+type Session interface {
+	// State is the ceremony as the record has it now. It may wait for an act
+	// that is under way, so front ends call it where they may block.
+	State() State
+	Now() time.Time
+
+	Preflight(ctx context.Context) ([]preflight.Check, error)
+	Except(what, reason string, by []string) error
+	PassPreflight(clockBy []string) error
+
+	Readers(ctx context.Context) ([]string, error)
+	Look(ctx context.Context, reader string) (ceremony.Visitor, error)
+
+	Arrive(holder string, serial uint32) error
+	Miss(holder string) error
+	CloseRollCall() error
+
+	Enrol(ctx context.Context, v ceremony.Visitor, holder string, current, fresh *hsm.PIN, erase uint32) error
+	Drop(holder, reason string, by []string) error
+
+	Freeze() error
+	Review(holder string) error
+	CloseReview() error
+
+	Challenges(v ceremony.Visitor) ([]ceremony.Challenge, error)
+	Approve(v ceremony.Visitor, asked []ceremony.Challenge, words []string) error
+	Sign(ctx context.Context, v ceremony.Visitor, act ceremony.Act, pin *hsm.PIN, serialTyped uint32) error
+	CloseSigning() error
+	ReopenSigning() error
+
+	Confirm() ([]string, error)
+	Export() (ceremony.Exported, error)
+	CloseCeremony(statement string) error
+}
+
+// A State is the part of ceremony.State that a front end shows.
+type State interface {
+	Step() ceremony.Step
+	Steps() []ceremony.Step
+	Title() string
+	Practice() bool
+	Purpose() string
+	Plan() *transfer.Plan // nil once the documents are built
+	Checks() []preflight.Check
+	Open() []string
+	Exceptions() []ceremony.Excepted
+	Participants() []ceremony.Participant
+	Payloads() []Payload // empty before freeze
+	Tallies() []transfer.RoleTally
+	Complete() bool
+	Still() []string
+	SignedAt(keyid, role string) time.Time
+	Exports() []ceremony.Exported
+	Diffs(now time.Time) ([]*tuf.Diff, error)
+}
+
+// A Payload is one frozen document, by what people compare of it.
+type Payload struct {
+	Role    string
+	Version int64
+	Digest  tuf.Digest
+}
+
+// A Tray holds the practice tokens of a rehearsal. Tokens answers at once; the
+// others may take a moment.
+type Tray interface {
+	Tokens() []TrayToken
+	Insert(i int)
+	Remove(i int)
+	Touch() // touches the token that waits for it
+	Yank()  // pulls out the token that is at work, or any that is in
+	PIN() string
+}
+
+// A TrayToken is one practice token. Removed ones keep their place in the tray.
+type TrayToken struct {
+	Name            string
+	Serial          uint32
+	Inserted        bool
+	WaitingForTouch bool
+}
+
+// Live is a running ceremony as front ends see it.
+func Live(s *ceremony.Session) Session {
+	if s == nil {
+		return nil
+	}
+	return live{s}
+}
+
+type live struct{ *ceremony.Session }
+
+func (l live) State() State { return liveState{l.Session.State()} }
+
+type liveState struct{ ceremony.State }
+
+func (s liveState) Purpose() string {
+	if b := s.Bundle(); b != nil {
+		return b.Purpose
+	}
+	return ""
+}
+
+func (s liveState) Plan() *transfer.Plan {
+	if b := s.Bundle(); b != nil {
+		return b.Plan
+	}
+	return nil
+}
+
+func (s liveState) Payloads() []Payload {
+	b := s.Bundle()
+	if b == nil {
+		return nil
+	}
+	var ps []Payload
+	for _, d := range b.Documents {
+		ps = append(ps, Payload{Role: d.Role, Version: d.Metadata.Version(), Digest: d.Metadata.Digest()})
+	}
+	return ps
+}

@@ -1,0 +1,58 @@
+// Package tui is the ceremony on a screen: what keyholders see, read, type and
+// approve, one decision at a time.
+//
+// Its promise: the keys shown at the bottom are the keys that work; text from
+// outside reaches the terminal only as text.Safe; no PIN is ever part of a
+// frame; and a signature is asked of a token only after its holder typed the
+// asked-for words and a PIN. Screens never decide what comes next: after each
+// event the session's step names the screen.
+package tui
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+	"time"
+
+	"conclave/ceremony"
+	"conclave/tui/room"
+)
+
+// ErrInterrupted says that somebody left with ctrl+c. Nothing is lost.
+var ErrInterrupted = room.ErrInterrupted
+
+// A Tray holds the practice tokens of a rehearsal.
+type Tray = room.Tray
+
+// A TrayToken is one practice token.
+type TrayToken = room.TrayToken
+
+// Options say what to show and where.
+type Options struct {
+	// Desk serves the home screen. It may be nil where Session is given: then
+	// the program ends with that ceremony.
+	Desk Desk
+	// Session, where given, is started right inside. The caller closes it.
+	Session *ceremony.Session
+	// Tray belongs to Session in a rehearsal.
+	Tray Tray
+	In   io.Reader // os.Stdin if nil
+	Out  io.Writer // os.Stdout if nil
+	// Now is the clock of the header before a session brings its own; time.Now if nil.
+	Now func() time.Time
+	// NoColor draws without colour; NO_COLOR with any value does the same.
+	NoColor bool
+}
+
+// Run shows the screens until somebody leaves. It returns nil after q or a
+// closed ceremony, ErrInterrupted after ctrl+c, else what went wrong with the terminal.
+func Run(ctx context.Context, o Options) error {
+	for _, name := range []string{"TEA_TRACE", "TEA_DEBUG", "UV_DEBUG"} {
+		// The library would write every keystroke, PINs included, to a file.
+		if err := os.Unsetenv(name); err != nil {
+			return err
+		}
+	}
+	return errors.New("unwritten")
+}
