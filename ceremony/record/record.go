@@ -3,12 +3,42 @@
 //
 // Its promise: what Append returned without error survives a power cut, and
 // what Read returns has not been changed, reordered or cut out of the middle since it was written.
+// (A record whose last lines were cut off whole cannot be told from one that
+// ended there: whoever needs to know keeps the head elsewhere.)
+//
+// The format is one JSON object a line, with these fields in this order and no
+// spaces between them, ended by a newline:
+//
+//	{"seq":1,"time":"2026-03-01T09:00:00Z","actor":"conclave","event":"opened","data":{…},"prev":"0000…"}
+//
+// There is one spelling of an entry: a line that is not byte for byte what
+// Append would have written is refused. prev is the SHA-256 of the line before,
+// its newline included, so that anybody can follow the chain with
+//
+//	sed -n 4p FILE | sha256sum
+//
+// Time is data: a clock that was set back shows in the record and does not break it.
 package record
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
+	"strings"
 	"time"
 )
+
+// Limits of a record. Append refuses what Read would refuse.
+const (
+	MaxLine   = 16 << 20  // bytes in a line: a bundle of some 50,000 target files; more than that goes beside the record
+	MaxRecord = 256 << 20 // bytes in a record: all of it is read into memory to be verified
+	MaxActor  = 256       // bytes in a person's name
+	MaxEvent  = 64        // bytes in the kind of an event
+	MaxDepth  = 64        // nesting of an entry's data
+)
+
+// Start is what stands for the hash of the line before in the first entry.
+var Start = strings.Repeat("0", 2*sha256.Size)
 
 // An Entry is one line of the record.
 type Entry struct {
@@ -21,26 +51,8 @@ type Entry struct {
 	Hash  string          `json:"-"`     // SHA-256 of this line
 }
 
-// A Log is an open record. One goroutine at a time may use it.
-type Log struct{ _ int }
-
-// Create starts a new record at path and locks it. It never overwrites one.
-func Create(path string) (*Log, error) { panic("unwritten") }
-
-// Open opens a record to go on with it: it verifies every line, sets a torn last line
-// aside (a power cut during Append) and locks the file against a second program.
-func Open(path string) (*Log, []Entry, error) { panic("unwritten") }
-
-// Append writes one entry and returns when it is on the disk.
-func (l *Log) Append(now time.Time, actor, event string, data any) (Entry, error) {
-	panic("unwritten")
+// hashLine is the hash of a line, newline included.
+func hashLine(line []byte) string {
+	sum := sha256.Sum256(line)
+	return hex.EncodeToString(sum[:])
 }
-
-// Head is the hash of the last entry and how many there are.
-func (l *Log) Head() (hash string, n int) { panic("unwritten") }
-
-// Close lets go of the file.
-func (l *Log) Close() error { panic("unwritten") }
-
-// Read verifies a record without opening it for writing. torn reports a last line that a power cut left half written.
-func Read(path string) (entries []Entry, torn bool, err error) { panic("unwritten") }
