@@ -495,6 +495,29 @@ func TestSettingAsideSurvivesAPowerCut(t *testing.T) {
 	})
 }
 
+// The same, and Open was repeated before the plug was pulled: what it found of
+// its first try may have been in memory only.
+func TestSettingAsideTwiceSurvivesAPowerCut(t *testing.T) {
+	const tail = `{"seq":3,"time":"2026`
+	eachFault(t, 20, func(t *testing.T, d *faultyDisk) {
+		path := newRecord(t, 2)
+		if err := os.WriteFile(path, append(mustRead(t, path), tail...), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if l, _, err := open(d, path); err == nil {
+			l.file.Close()
+		} else if l, _, err := open(d, path); err != nil {
+			t.Fatalf("Open again: %v", err)
+		} else {
+			l.file.Close()
+		}
+		d.cut(t)
+		// The cutting off itself may be undone: the torn line is then set aside once more.
+		checkReopened(t, path, 2, 2)
+		checkKept(t, path, tail)
+	})
+}
+
 func mustRead(t *testing.T, path string) []byte {
 	t.Helper()
 	data, err := os.ReadFile(path)
