@@ -67,7 +67,13 @@ func (d *faultyDisk) do(what string, op func() error, halfOp func()) error {
 }
 
 func (d *faultyDisk) create(path string) (file, error) {
-	return d.wrap("create "+filepath.Base(path), path, d.osDisk.create)
+	return d.wrap("create "+filepath.Base(path), path, func(path string) (file, error) {
+		f, err := d.osDisk.create(path)
+		if err == nil {
+			d.platter[path] = nil
+		}
+		return f, err
+	})
 }
 
 func (d *faultyDisk) open(path string) (file, error) {
