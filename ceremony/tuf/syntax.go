@@ -1,0 +1,525 @@
+package tuf
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+)
+
+// A reader makes the one pass over a file: it checks the JSON and its shape
+// and writes the canonical form as it goes. Beyond that output it keeps the
+// members of the objects that are open, maxMembers at most.
+type reader struct {
+	src   string
+	pos   int
+	depth int
+	path  []step
+	out   []byte    // the canonical form so far
+	open  []segment // members of the open objects, innermost last
+	swap  []byte    // scratch for bringing members in order
+	marks []mark
+	seen  uint64 // which of signedShape's fields there are
+}
+
+// A segment is one member of an open object: its name, where the name stands
+// in the source and which part of the output the member wrote.
+type segment struct {
+	name       string
+	source     int
+	start, end int
+}
+
+// A mark is the span of a value that Parse wants to find again.
+type mark struct {
+	name       string
+	start, end int    // in the source
+	canonical  []byte // its own copy of the value's canonical form
+}
+
+// fault makes a SyntaxError at a byte offset.
+func (r *reader) fault(offset int, format string, args ...any) *SyntaxError {
+	offset = min(offset, len(r.src))
+	before := r.src[:offset]
+	return &SyntaxError{
+		Path:   pathString(r.path),
+		Offset: offset,
+		Line:   1 + strings.Count(before, "\n"),
+		Column: offset - strings.LastIndexByte(before, '\n'),
+		What:   fmt.Sprintf(format, args...),
+	}
+}
+
+// wrong makes a FormatError at the current path.
+func (r *reader) wrong(what string) *FormatError {
+	return &FormatError{Path: pathString(r.path), What: what}
+}
+
+// next skips white space and returns the byte that follows, 0 at the end.
+func (r *reader) next() byte {
+	for r.pos < len(r.src) {
+		switch c := r.src[r.pos]; c {
+		case ' ', '\t', '\n', '\r':
+			r.pos++
+		default:
+			return c
+		}
+	}
+	return 0
+}
+
+// unexpected says what stands where something else must.
+func (r *reader) unexpected(want string) error {
+	if r.pos >= len(r.src) {
+		return r.fault(r.pos, "the file ends where %s must follow", want)
+	}
+	c, _ := utf8.DecodeRuneInString(r.src[r.pos:])
+	return r.fault(r.pos, "%q stands where %s must follow", c, want)
+}
+
+// file reads the whole source as one value of shape sh.
+func (r *reader) file(sh *shape) error {
+	if strings.HasPrefix(r.src, "\ufeff") {
+		return r.fault(0, "the file begins with a byte order mark")
+	}
+	if err := r.value(sh); err != nil {
+		return err
+	}
+	if r.next() != 0 || r.pos < len(r.src) {
+		return r.fault(r.pos, "more text follows after the end of the metadata")
+	}
+	return nil
+}
+
+// value reads one value of shape sh.
+func (r *reader) value(sh *shape) error {
+	c := r.next()
+	start, written := r.pos, len(r.out)
+	if err := r.fits(sh, c); err != nil {
+		return err
+	}
+	var err error
+	switch c {
+	case '{':
+		err = r.nested(sh, r.object)
+	case '[':
+		err = r.nested(sh, r.array)
+	case '"':
+		err = r.stringValue(sh)
+	case 't', 'f', 'n':
+		err = r.literal()
+	default:
+		err = r.number(sh)
+	}
+	if err != nil {
+		return err
+	}
+	if sh.mark != "" {
+		r.marks = append(r.marks, mark{sh.mark, start, r.pos, slices.Clone(r.out[written:])})
+	}
+	return nil
+}
+
+// fits checks that a value beginning with c can be of shape sh.
+func (r *reader) fits(sh *shape, c byte) error {
+	is := kindOf(c)
+	switch {
+	case is == invalid:
+		return r.unexpected("a value")
+	case sh.kind == is, sh.kind == anything, sh.kind == something && is != null:
+		return nil
+	}
+	return r.wrong(fmt.Sprintf("must be %s, is %s", sh.kind, is))
+}
+
+// nested reads an object or array one level down.
+func (r *reader) nested(sh *shape, read func(*shape) error) error {
+	if r.depth == MaxDepth {
+		return r.fault(r.pos, "the nesting is deeper than %d levels", MaxDepth)
+	}
+	r.depth++
+	err := read(sh)
+	r.depth--
+	return err
+}
+
+// object reads an object and leaves its canonical form in the output.
+func (r *reader) object(sh *shape) error {
+	start, base := len(r.out), len(r.open)
+	r.out = append(r.out, '{')
+	r.pos++
+	var seen uint64
+	for first := true; ; first = false {
+		c := r.next()
+		if c == '}' && first {
+			break
+		}
+		if !first {
+			if c != ',' && c != '}' {
+				return r.unexpected(`"," or "}"`)
+			}
+			if c == '}' {
+				break
+			}
+			r.pos++
+			r.out = append(r.out, ',')
+		}
+		if err := r.memberOf(sh, len(r.open)-base, &seen); err != nil {
+			return err
+		}
+	}
+	r.pos++
+	r.out = append(r.out, '}')
+	if sh == signedShape {
+		r.seen = seen
+	}
+	if err := r.complete(sh, seen, len(r.open)-base); err != nil {
+		return err
+	}
+	if err := r.sortMembers(start, base); err != nil {
+		return err
+	}
+	r.open = r.open[:base]
+	return nil
+}
+
+// memberOf reads one name and value of an object that has count members so far.
+func (r *reader) memberOf(sh *shape, count int, seen *uint64) error {
+	if r.next() != '"' {
+		return r.unexpected("a name in quotes")
+	}
+	source, start := r.pos, len(r.out)
+	name, err := r.text()
+	if err != nil {
+		return err
+	}
+	r.out = appendString(r.out, name)
+	r.path = append(r.path, step{name, -1})
+	inner, err := r.admit(sh, name, source, count, seen)
+	if err != nil {
+		return err
+	}
+	if r.next() != ':' {
+		return r.unexpected(`":"`)
+	}
+	r.pos++
+	r.out = append(r.out, ':')
+	if err := r.value(inner); err != nil {
+		return err
+	}
+	r.path = r.path[:len(r.path)-1]
+	r.open = append(r.open, segment{name, source, start, len(r.out)})
+	return nil
+}
+
+// admit checks a member's name and returns the shape that its value must have.
+func (r *reader) admit(sh *shape, name string, source, count int, seen *uint64) (*shape, error) {
+	if i := strings.IndexFunc(name, isControl); i >= 0 {
+		return nil, r.fault(source, "the name holds a control character (%U)", firstRune(name[i:]))
+	}
+	if sh.max > 0 && count >= sh.max {
+		return nil, r.wrong(fmt.Sprintf("is one more than the %d entries that are read", sh.max))
+	}
+	if len(r.open) >= maxMembers {
+		return nil, r.fault(source, "the file holds more than %d names side by side", maxMembers)
+	}
+	if sh.name != nil {
+		if what := sh.name(name); what != "" {
+			return nil, r.wrong(what)
+		}
+	}
+	for i := range sh.fields {
+		f := &sh.fields[i]
+		if f.name == name {
+			if *seen&(1<<i) != 0 {
+				return nil, r.fault(source, "the name %q stands twice in one object", name)
+			}
+			*seen |= 1 << i
+			return f.shape, nil
+		}
+		if strings.EqualFold(f.name, name) {
+			return nil, r.fault(source, "the name differs from %q only in upper and lower case; some clients would read it as that", f.name)
+		}
+	}
+	return sh.others(), nil
+}
+
+// complete checks that an object holds what its shape demands.
+func (r *reader) complete(sh *shape, seen uint64, count int) error {
+	for i := range sh.fields {
+		if sh.fields[i].need && seen&(1<<i) == 0 {
+			return &FormatError{Path: pathString(append(r.path, step{sh.fields[i].name, -1})), What: "is missing"}
+		}
+	}
+	if count < sh.min {
+		return r.wrong("must not be empty")
+	}
+	return nil
+}
+
+// sortMembers brings the members of the object that was just written into the
+// order of their names and refuses two of one name. Most writers sort already.
+func (r *reader) sortMembers(start, base int) error {
+	members := r.open[base:]
+	byName := func(a, b segment) int { return strings.Compare(a.name, b.name) }
+	if slices.IsSortedFunc(members, byName) {
+		return r.unique(members)
+	}
+	slices.SortFunc(members, func(a, b segment) int {
+		return cmp.Or(byName(a, b), cmp.Compare(a.source, b.source))
+	})
+	if err := r.unique(members); err != nil {
+		return err
+	}
+	r.swap = append(r.swap[:0], '{')
+	for i, m := range members {
+		if i > 0 {
+			r.swap = append(r.swap, ',')
+		}
+		r.swap = append(r.swap, r.out[m.start:m.end]...)
+	}
+	r.swap = append(r.swap, '}')
+	r.out = append(r.out[:start], r.swap...)
+	return nil
+}
+
+// unique refuses two members of one name in a sorted row.
+func (r *reader) unique(members []segment) error {
+	for i := 1; i < len(members); i++ {
+		if members[i].name == members[i-1].name {
+			r.path = append(r.path, step{members[i].name, -1})
+			return r.fault(members[i].source, "the name %q stands twice in one object", shorten(members[i].name, maxPathName))
+		}
+	}
+	return nil
+}
+
+// array reads an array.
+func (r *reader) array(sh *shape) error {
+	r.out = append(r.out, '[')
+	r.pos++
+	count := 0
+	for ; ; count++ {
+		c := r.next()
+		if c == ']' && count == 0 {
+			break
+		}
+		if count > 0 {
+			if c != ',' && c != ']' {
+				return r.unexpected(`"," or "]"`)
+			}
+			if c == ']' {
+				break
+			}
+			r.pos++
+			r.out = append(r.out, ',')
+		}
+		r.path = append(r.path, step{"", count})
+		if sh.max > 0 && count >= sh.max {
+			return r.wrong(fmt.Sprintf("is one more than the %d entries that are read", sh.max))
+		}
+		if err := r.value(sh.entries()); err != nil {
+			return err
+		}
+		r.path = r.path[:len(r.path)-1]
+	}
+	r.pos++
+	r.out = append(r.out, ']')
+	if count < sh.min {
+		return r.wrong("must not be empty")
+	}
+	return nil
+}
+
+// stringValue reads a string in a value's place.
+func (r *reader) stringValue(sh *shape) error {
+	at := r.pos
+	s, err := r.text()
+	if err != nil {
+		return err
+	}
+	allowed := "\n\r\t"
+	if sh.kind == text && !sh.lines {
+		allowed = ""
+	}
+	for i, c := range s {
+		if isControl(c) && !strings.ContainsRune(allowed, c) {
+			return r.fault(at, "the text holds a control character (%U at its byte %d)", c, i)
+		}
+	}
+	if sh.text != nil {
+		if what := sh.text(s); what != "" {
+			return r.wrong(what)
+		}
+	}
+	r.out = appendString(r.out, s)
+	return nil
+}
+
+// text reads a string and returns what it says.
+func (r *reader) text() (string, error) {
+	r.pos++
+	start := r.pos
+	for r.pos < len(r.src) {
+		switch c := r.src[r.pos]; {
+		case c == '"':
+			s := r.src[start:r.pos]
+			r.pos++
+			return s, nil
+		case c == '\\':
+			return r.escaped(start)
+		default:
+			if err := r.character(c); err != nil {
+				return "", err
+			}
+		}
+	}
+	return "", r.fault(r.pos, "the file ends inside a string")
+}
+
+// character steps over one character of a string that stands for itself.
+func (r *reader) character(c byte) error {
+	if c < 0x20 {
+		return r.fault(r.pos, "a control character (U+%04X) stands raw in a string", c)
+	}
+	if c < utf8.RuneSelf {
+		r.pos++
+		return nil
+	}
+	if _, n := utf8.DecodeRuneInString(r.src[r.pos:]); n > 1 {
+		r.pos += n
+		return nil
+	}
+	return r.fault(r.pos, "the bytes are not UTF-8 (0x%02x)", c)
+}
+
+// escaped goes on with a string in which a backslash was met.
+func (r *reader) escaped(start int) (string, error) {
+	b := []byte(r.src[start:r.pos])
+	for r.pos < len(r.src) {
+		switch c := r.src[r.pos]; c {
+		case '"':
+			r.pos++
+			return string(b), nil
+		case '\\':
+			c, err := r.escape()
+			if err != nil {
+				return "", err
+			}
+			b = utf8.AppendRune(b, c)
+		default:
+			from := r.pos
+			if err := r.character(c); err != nil {
+				return "", err
+			}
+			b = append(b, r.src[from:r.pos]...)
+		}
+	}
+	return "", r.fault(r.pos, "the file ends inside a string")
+}
+
+// escape reads one escape sequence.
+func (r *reader) escape() (rune, error) {
+	const marks, means = `"\/bfnrt`, "\"\\/\b\f\n\r\t"
+	at := r.pos
+	if at+1 >= len(r.src) {
+		return 0, r.fault(len(r.src), "the file ends inside a string")
+	}
+	r.pos += 2
+	if i := strings.IndexByte(marks, r.src[at+1]); i >= 0 {
+		return rune(means[i]), nil
+	}
+	if r.src[at+1] != 'u' {
+		return 0, r.fault(at, "the escape \\%c does not exist", firstRune(r.src[at+1:]))
+	}
+	c, ok := r.hex4()
+	if !ok {
+		return 0, r.fault(at, `\u wants four hex digits`)
+	}
+	if c < 0xd800 || c > 0xdfff {
+		return c, nil
+	}
+	if c < 0xdc00 && strings.HasPrefix(r.src[r.pos:], `\u`) {
+		r.pos += 2
+		if low, ok := r.hex4(); ok && low >= 0xdc00 && low <= 0xdfff {
+			return (c-0xd800)<<10 + (low - 0xdc00) + 0x10000, nil
+		}
+	}
+	return 0, r.fault(at, "half a surrogate pair stands alone")
+}
+
+// hex4 reads four hex digits.
+func (r *reader) hex4() (rune, bool) {
+	if len(r.src)-r.pos < 4 {
+		return 0, false
+	}
+	digits := r.src[r.pos : r.pos+4]
+	for i := range 4 {
+		if !isHex(digits[i]) {
+			return 0, false
+		}
+	}
+	v, err := strconv.ParseUint(digits, 16, 32)
+	r.pos += 4
+	return rune(v), err == nil
+}
+
+// literal reads true, false or null.
+func (r *reader) literal() error {
+	for _, word := range [...]string{"true", "false", "null"} {
+		if strings.HasPrefix(r.src[r.pos:], word) {
+			r.pos += len(word)
+			r.out = append(r.out, word...)
+			return nil
+		}
+	}
+	return r.unexpected("true, false or null")
+}
+
+// number reads a whole number: canonical JSON knows no others.
+func (r *reader) number(sh *shape) error {
+	start := r.pos
+	if r.src[r.pos] == '-' {
+		r.pos++
+	}
+	digits := r.pos
+	for r.pos < len(r.src) && isDigit(r.src[r.pos]) {
+		r.pos++
+	}
+	s := r.src[start:r.pos]
+	switch {
+	case r.pos == digits:
+		return r.unexpected("a digit")
+	case r.src[digits] == '0' && r.pos > digits+1:
+		return r.fault(start, "the number begins with a zero that it does not need")
+	case r.pos < len(r.src) && strings.IndexByte(".eE", r.src[r.pos]) >= 0:
+		return r.fault(start, "the number has a fraction or an exponent; metadata holds whole numbers only")
+	case s == "-0":
+		return r.fault(start, "the number is a negative zero")
+	}
+	n, err := strconv.ParseInt(s, 10, 64)
+	if err != nil || n > maxInteger || n < -maxInteger {
+		return r.fault(start, "the number %s is beyond 2^53-1, where readers disagree", shorten(s, 24))
+	}
+	if sh.kind == integer && (n < sh.low || n > sh.high) {
+		return r.wrong(sh.outOfRange(n))
+	}
+	r.out = append(r.out, s...)
+	return nil
+}
+
+func isDigit(c byte) bool { return '0' <= c && c <= '9' }
+
+func isLowerHex(c byte) bool { return isDigit(c) || 'a' <= c && c <= 'f' }
+
+func isHex(c byte) bool { return isLowerHex(c) || 'A' <= c && c <= 'F' }
+
+// isControl tells the characters that move a cursor instead of being read.
+func isControl(c rune) bool { return c < 0x20 || 0x7f <= c && c <= 0x9f }
+
+func firstRune(s string) rune {
+	c, _ := utf8.DecodeRuneInString(s)
+	return c
+}

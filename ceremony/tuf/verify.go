@@ -1,0 +1,148 @@
+package tuf
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/theupdateframework/go-tuf/v2/metadata"
+)
+
+// Verified is proof that a document met every requirement. Only Verify makes one.
+type Verified struct {
+	doc     *Document
+	tallies []Tally
+}
+
+// Document returns what was verified.
+func (v *Verified) Document() *Document { return v.doc }
+
+// Tallies returns how each requirement was met.
+func (v *Verified) Tallies() []Tally { return v.tallies }
+
+// A ThresholdError says which signatures a document still lacks.
+type ThresholdError struct {
+	Document string // "root 5"
+	Tallies  []Tally
+}
+
+// Error says how far each requirement is.
+func (e *ThresholdError) Error() string {
+	parts := make([]string, len(e.Tallies))
+	for i, t := range e.Tallies {
+		parts[i] = fmt.Sprintf("%s %d of %d", t.Requirement.Name, t.Signed, t.Requirement.Threshold)
+	}
+	return fmt.Sprintf("verify %s: signatures are missing: %s", e.Document, strings.Join(parts, ", "))
+}
+
+// Hint says who may still sign.
+func (e *ThresholdError) Hint() string {
+	var parts []string
+	for _, t := range e.Tallies {
+		if t.Complete() {
+			continue
+		}
+		var names []string
+		for _, s := range t.Signers {
+			if !s.Signed {
+				names = append(names, t.Requirement.holderName(s.Key))
+			}
+		}
+		parts = append(parts, fmt.Sprintf("%s: %s must sign", t.Requirement.Name, moreOf(t.Missing, names)))
+	}
+	return strings.Join(parts, "; ")
+}
+
+// A DisagreementError says that our own count is complete and go-tuf still
+// refuses the document, so that clients built on it would.
+type DisagreementError struct {
+	Document    string
+	Requirement string
+	Err         error // go-tuf's
+
+	hint string
+}
+
+// Error names both opinions.
+func (e *DisagreementError) Error() string {
+	return fmt.Sprintf("verify %s for %s: enough signatures verify, but go-tuf refuses it: %v", e.Document, e.Requirement, e.Err)
+}
+
+// Unwrap returns go-tuf's error.
+func (e *DisagreementError) Unwrap() error { return e.Err }
+
+// Hint says why that can be.
+func (e *DisagreementError) Hint() string { return e.hint }
+
+// errNothingAsked is returned where no requirement was given: that proves nothing.
+var errNothingAsked = errors.New("no requirement says who must sign it")
+
+// Verify checks that doc meets every requirement, by our own count and by
+// go-tuf's VerifyDelegate. The error is a *ThresholdError where signatures are missing.
+func Verify(doc *Document, reqs []Requirement) (*Verified, error) {
+	if len(reqs) == 0 {
+		return nil, fmt.Errorf("verify %s: %w", doc.Title(), errNothingAsked)
+	}
+	tallies := Count(doc, reqs)
+	if !complete(tallies) {
+		return nil, &ThresholdError{doc.Title(), tallies}
+	}
+	delegated := doc.envelope()
+	for _, r := range reqs {
+		if err := verifyDelegate(r, delegated); err != nil {
+			return nil, &DisagreementError{doc.Title(), r.Name, err, whyRefused(r)}
+		}
+	}
+	return &Verified{doc, tallies}, nil
+}
+
+// verifyDelegate asks go-tuf for its own opinion, with a root that holds
+// nothing but the requirement.
+func verifyDelegate(r Requirement, delegated any) error {
+	keys := make(map[string]*metadata.Key, len(r.Keys))
+	ids := make([]string, len(r.Keys))
+	for i, k := range r.Keys {
+		keys[k.ID], ids[i] = k.Metadata(), k.ID
+	}
+	by := &metadata.Metadata[metadata.RootType]{Signed: metadata.RootType{
+		Keys:  keys,
+		Roles: map[string]*metadata.Role{r.Role: {KeyIDs: ids, Threshold: r.Threshold}},
+	}}
+	return guard(func() error { return by.VerifyDelegate(r.Role, delegated) })
+}
+
+// whyRefused looks for a key of a kind that go-tuf does not know: one of them
+// makes it refuse the role outright, even when the others meet the threshold.
+func whyRefused(r Requirement) string {
+	for _, k := range r.Keys {
+		switch object := k.Metadata(); object.Type {
+		case typeECDSA, typeP256, typeEd25519, typeRSA:
+		default:
+			return fmt.Sprintf("the role lists %s with keytype %q, which go-tuf does not know; one such key makes it refuse the whole role: "+
+				"plan a root that lists this key as %q", shortKeyID(k.ID), object.Type, k.Type)
+		}
+	}
+	return "do not publish it: clients built on go-tuf would refuse it"
+}
+
+// envelope returns the document as go-tuf's type for VerifyDelegate, without
+// the entries that are empty.
+func (d *Document) envelope() any {
+	sigs := make([]metadata.Signature, 0, len(d.entries))
+	for _, e := range d.entries {
+		if len(e.Sig) > 0 {
+			sigs = append(sigs, metadata.Signature{KeyID: e.KeyID, Signature: e.Sig})
+		}
+	}
+	switch v := d.signed.(type) {
+	case *metadata.RootType:
+		return &metadata.Metadata[metadata.RootType]{Signed: *v, Signatures: sigs}
+	case *metadata.TargetsType:
+		return &metadata.Metadata[metadata.TargetsType]{Signed: *v, Signatures: sigs}
+	case *metadata.SnapshotType:
+		return &metadata.Metadata[metadata.SnapshotType]{Signed: *v, Signatures: sigs}
+	case *metadata.TimestampType:
+		return &metadata.Metadata[metadata.TimestampType]{Signed: *v, Signatures: sigs}
+	}
+	return nil
+}
