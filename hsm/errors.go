@@ -15,6 +15,7 @@ var (
 	ErrOccupied     = errors.New("the slot already holds a key")
 	ErrBusy         = errors.New("another program holds the token")
 	ErrNotPIV       = errors.New("not a PIV token")
+	ErrGarbled      = errors.New("the token returned a signature that does not verify; it may be defective")
 	ErrNoService    = errors.New("the smart card service does not answer")
 )
 

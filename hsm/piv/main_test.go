@@ -1,0 +1,32 @@
+package piv_test
+
+import (
+	"fmt"
+	"os"
+	"testing"
+
+	"conclave/hsm/virtual"
+)
+
+// service is the one smart card service of this test binary: libpcsclite
+// reads its address once in the life of a process.
+var service *virtual.Service
+
+func TestMain(m *testing.M) { os.Exit(run(m)) }
+
+func run(m *testing.M) int {
+	dir, err := os.MkdirTemp("", "conclave")
+	if err == nil {
+		defer os.RemoveAll(dir)
+		service, err = virtual.Start(dir)
+	}
+	if err == nil {
+		defer service.Close()
+		err = service.Use()
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return m.Run()
+}
