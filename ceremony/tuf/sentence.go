@@ -3,6 +3,7 @@ package tuf
 import (
 	"fmt"
 	"strings"
+	"time"
 )
 
 // numerals are the numbers that a sentence spells out.
@@ -51,4 +52,36 @@ func capital(s string) string {
 		return s
 	}
 	return strings.ToUpper(s[:1]) + s[1:]
+}
+
+// date writes a day the way that cannot be misread.
+func date(t time.Time) string { return t.UTC().Format(time.DateOnly) }
+
+// relative says how far a time is from now: "in 365 days", "3 days ago". It
+// counts in calendar days, as people do, and in hours when it is a matter of them.
+func relative(t, now time.Time) string {
+	const day = 24 * time.Hour
+	away := t.Sub(now)
+	text := ""
+	switch abs := away.Abs(); {
+	case abs < time.Hour:
+		text = plural(int64(abs/time.Minute), "minute")
+	case abs < 2*day:
+		text = plural(int64(abs/time.Hour), "hour")
+	default:
+		days := t.UTC().Truncate(day).Sub(now.UTC().Truncate(day)).Abs() / day
+		text = plural(int64(days), "day")
+	}
+	if away < 0 {
+		return text + " ago"
+	}
+	return "in " + text
+}
+
+// expiry says when something expires.
+func expiry(t, now time.Time) string {
+	if t.After(now) {
+		return "expires " + date(t) + ", " + relative(t, now)
+	}
+	return "expired " + date(t) + ", " + relative(t, now)
 }

@@ -1,0 +1,297 @@
+package tuf
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Power says who can sign for a role.
+type Power struct {
+	Role   string
+	Before Quorum
+	After  Quorum
+}
+
+// A Quorum is "any Threshold of Names". Threshold 0 is nobody yet.
+type Quorum struct {
+	Threshold int
+	Names     []string // holder names; a short keyid where the root names nobody
+}
+
+// Equal reports whether two quorums are the same people and number.
+func (q Quorum) Equal(o Quorum) bool {
+	return q.Threshold == o.Threshold && slices.Equal(q.Names, o.Names)
+}
+
+// String says who is needed: "any two of Alice, Bob and Dana".
+func (q Quorum) String() string {
+	switch {
+	case q.Threshold == 0:
+		return "nobody"
+	case len(q.Names) == 1:
+		return q.Names[0] + " alone"
+	case q.Threshold >= len(q.Names):
+		return join(q.Names, "and") + " together"
+	}
+	return "any " + numeral(q.Threshold) + " of " + join(q.Names, "and")
+}
+
+// Quorums says who can sign for each of the four roles according to a root.
+// It is nil for other documents.
+func Quorums(d *Document) map[string]Quorum {
+	if d == nil || d.Root() == nil {
+		return nil
+	}
+	r := rosterOf(d)
+	all := map[string]Quorum{}
+	for _, role := range r.roles {
+		all[role.name] = r.quorum(role)
+	}
+	return all
+}
+
+// quorum names the keys of a role by their holders, sorted. Keys of one name
+// are told apart by purpose or token.
+func (r *roster) quorum(role rosterRole) Quorum {
+	q := Quorum{Threshold: role.threshold}
+	keys := r.keysOf(role)
+	count := map[string]int{}
+	for _, l := range keys {
+		count[l.person()]++
+	}
+	for _, l := range keys {
+		name := l.person()
+		if count[name] > 1 {
+			name += l.apart()
+		}
+		q.Names = append(q.Names, name)
+	}
+	slices.SortFunc(q.Names, func(a, b string) int {
+		return cmp.Or(strings.Compare(strings.ToLower(a), strings.ToLower(b)), strings.Compare(a, b))
+	})
+	return q
+}
+
+// keysOf lists the distinct keys of a role.
+func (r *roster) keysOf(role rosterRole) []*listed {
+	var keys []*listed
+	seen := map[Digest]bool{}
+	for _, id := range role.ids {
+		spki := r.ids[id]
+		if !seen[spki] {
+			seen[spki] = true
+			keys = append(keys, r.keys[spki])
+		}
+	}
+	return keys
+}
+
+// person is the name that stands for a key in a list of people.
+func (l *listed) person() string {
+	if l.holder.Name != "" {
+		return l.holder.Name
+	}
+	return shortKeyID(l.ids[0])
+}
+
+// apart tells two keys of one person apart.
+func (l *listed) apart() string {
+	switch {
+	case l.holder.Serial != 0:
+		return fmt.Sprintf(" (token %d)", l.holder.Serial)
+	case l.holder.Purpose != "":
+		return " (" + l.holder.Purpose + ")"
+	}
+	return " (" + l.key.SPKI.Short() + ")"
+}
+
+// acts says what the power over a role is good for.
+var acts = map[string]string{
+	Root:      "change the keys and the rules",
+	Targets:   "release software",
+	Snapshot:  "say which releases belong together",
+	Timestamp: "say what is newest",
+}
+
+// compareRoots explains one root against the one before.
+func (d *Diff) compareRoots(old, next *Document, now time.Time) {
+	before, after := rosterOf(old), rosterOf(next)
+	d.compareRosters(before, after)
+	d.compareTopRoles(before, after)
+	d.comparePower(before, after)
+	d.compareDates(old, next, now)
+	d.compareConsistent(old, next)
+	if old != nil {
+		d.same(before, after)
+	}
+	d.explainRoot(old, next, before, after, now)
+}
+
+// compareTopRoles says how thresholds changed, and which of them are dangerous.
+func (d *Diff) compareTopRoles(old, next *roster) {
+	was := old.byName()
+	for _, role := range next.roles {
+		before, had := was[role.name]
+		delete(was, role.name)
+		switch size := next.size(role); {
+		case !had:
+			d.add(Added, role.name, "%s: %s keys must sign.", capital(role.name), size)
+		case had && old.size(before) != size:
+			kind := Changed
+			if role.threshold < before.threshold {
+				kind = Danger
+			}
+			d.add(kind, role.name, "%s: %s keys must sign (was %s).", capital(role.name), size, old.size(before))
+		}
+		d.warnRole(old, before, next, role)
+		if had {
+			d.compareUnknown(" of role "+role.name, before.unknown, role.unknown)
+		}
+	}
+	for _, name := range sortedNames(was) {
+		d.add(Removed, name, "The role %s is gone.", name)
+	}
+}
+
+// warnRole names the thresholds that one lost or stolen key breaks, where they are new.
+func (d *Diff) warnRole(old *roster, before rosterRole, next *roster, role rosterRole) {
+	if role.name != Root && role.name != Targets {
+		return
+	}
+	n := next.distinct(role)
+	if role.threshold == 1 && before.threshold != 1 {
+		d.add(Danger, role.name, "One stolen key is enough to %s: the threshold of %s is 1.", acts[role.name], role.name)
+	}
+	if all := role.threshold >= n; role.name == Root && all && !(before.threshold > 0 && before.threshold >= old.distinct(before)) {
+		d.add(Danger, role.name, "One lost key ends this repository: all %d root keys must sign.", n)
+	}
+	if who, holds := next.largest(role); role.threshold > 1 && holds >= role.threshold {
+		d.add(Danger, role.name, "%s holds %d keys of %s and can meet its threshold of %d alone.", who, holds, role.name, role.threshold)
+	}
+}
+
+// largest finds the person with the most keys of a role.
+func (r *roster) largest(role rosterRole) (who string, holds int) {
+	count := map[string]int{}
+	for _, l := range r.keysOf(role) {
+		if l.holder.Name == "" {
+			continue
+		}
+		person := strings.ToLower(strings.Join(strings.Fields(l.holder.Name), " "))
+		if count[person]++; count[person] > holds {
+			who, holds = l.holder.Name, count[person]
+		}
+	}
+	return who, holds
+}
+
+func (d *Diff) comparePower(old, next *roster) {
+	was, is := old.byName(), next.byName()
+	for _, name := range topRoles {
+		p := Power{Role: name}
+		if role, ok := was[name]; ok {
+			p.Before = old.quorum(role)
+		}
+		if role, ok := is[name]; ok {
+			p.After = next.quorum(role)
+		}
+		d.Power = append(d.Power, p)
+	}
+}
+
+func (d *Diff) compareConsistent(old, next *Document) {
+	is := next.Root().ConsistentSnapshot
+	switch {
+	case old == nil && is, old != nil && old.Root().ConsistentSnapshot == is:
+	case is:
+		d.add(Changed, InOther, "Snapshots become consistent: files are published under names with their version or hash.")
+	default:
+		d.add(Danger, InOther, "Snapshots are not consistent: clients can meet files of two releases at once.")
+	}
+}
+
+// same says in one sentence what stays.
+func (d *Diff) same(old, next *roster) {
+	var stays, keys []string
+	was := old.byName()
+	thresholds := true
+	for _, role := range next.roles {
+		before, had := was[role.name]
+		thresholds = thresholds && had && before.threshold == role.threshold
+		if had && sameKeys(old, before, next, role) {
+			keys = append(keys, role.name)
+		}
+	}
+	if thresholds {
+		stays = append(stays, "thresholds")
+	}
+	if len(keys) > 0 {
+		stays = append(stays, join(keys, "and")+" keys")
+	}
+	if len(stays) > 0 {
+		d.add(Same, InOther, "Nothing else changes: %s.", strings.Join(stays, "; "))
+	}
+}
+
+// explainRoot says what a root means for those who sign and those who update.
+func (d *Diff) explainRoot(old, next *Document, before, after *roster, now time.Time) {
+	if old == nil {
+		d.mean("This is the first root known here: it is trusted because people compare its digest, not because of a signature before it.")
+	}
+	d.explainSigners(old, next)
+	for _, p := range d.Power {
+		switch {
+		case p.Before.Equal(p.After) && (p.Role == Root || p.Role == Targets):
+			d.mean("%s can %s, as before.", capital(p.After.String()), acts[p.Role])
+		case !p.Before.Equal(p.After):
+			d.mean("From now on %s can %s.", p.After, acts[p.Role])
+		}
+	}
+	if old != nil {
+		d.explainLeaving(old, next, before, after, now)
+	}
+	d.mean("Root %d must be signed before %s, or clients stop updating.", next.version+1, date(next.expires))
+}
+
+// explainSigners says who must sign this very root (TUF 5.3.4).
+func (d *Diff) explainSigners(old, next *Document) {
+	q := Quorums(next)[Root]
+	if old == nil {
+		d.mean("It must be signed by %s.", q)
+		return
+	}
+	if was := Quorums(old)[Root]; !was.Equal(q) {
+		d.mean("It must be signed by %s for %s, and by %s for itself.", was, old.Title(), q)
+		return
+	}
+	d.mean("It must be signed by %s.", q)
+}
+
+// explainLeaving says what keys that leave can still do, and until when.
+func (d *Diff) explainLeaving(old, next *Document, before, after *roster, now time.Time) {
+	var anything bool
+	for _, spki := range bothKeys(before, after) {
+		was, is := before.keys[spki], after.keys[spki]
+		if was == nil || len(was.roles) == 0 {
+			continue
+		}
+		if is == nil || len(is.roles) == 0 {
+			anything = true
+			d.mean("Once a client has %s, %s can sign nothing.", next.Title(), was.label())
+		} else if left := without(was.roles, is.roles); len(left) > 0 {
+			anything = true
+			d.mean("Once a client has %s, %s no longer counts for %s.", next.Title(), was.label(), few(left))
+		}
+	}
+	if !anything {
+		return
+	}
+	if old.expires.After(now) {
+		d.mean("A client that has not updated still trusts %s until %s.", old.Title(), date(old.expires))
+	} else {
+		d.mean("%s expired on %s: no client relies on it any more.", capital(old.Title()), date(old.expires))
+	}
+}
