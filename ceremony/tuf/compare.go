@@ -98,7 +98,7 @@ func Compare(old, next *Document, now time.Time) (*Diff, error) {
 		d.compareMeta(before, v.Meta)
 		d.compareDates(old, next, now)
 	}
-	if old != nil {
+	if old != nil && next.kind != Root {
 		d.compareOther(old, next)
 	}
 	return d, nil

@@ -32,6 +32,9 @@ const (
 	PracticeField = "x-conclave-practice"
 )
 
+// ownerField is where tuf-on-ci keeps the name of a key's owner.
+const ownerField = "x-tuf-on-ci-keyowner"
+
 // A Signature is one entry of an envelope.
 type Signature struct {
 	KeyID string
@@ -246,7 +249,7 @@ func view[T any](d *Document) *T {
 func (d *Document) Keys() map[string]Key { return maps.Clone(d.keys) }
 
 // Holders returns who holds which key according to a root document: keyid → holder.
-// The result is the caller's.
+// Keys that only tuf-on-ci names an owner of have that owner. The result is the caller's.
 func (d *Document) Holders() map[string]Holder { return maps.Clone(d.holders) }
 
 // Title names the document in a sentence: "root 5".

@@ -21,7 +21,7 @@ func (d *Diff) compareTargets(old, next *Document, now time.Time) {
 	d.compareRosters(was, is)
 	d.compareDelegations(was, is)
 	d.compareDates(old, next, now)
-	d.mean("Targets %d must be replaced before %s, or clients stop updating.", next.version, date(next.expires))
+	d.explainExpiry(next, now)
 }
 
 // compareFiles lists the files that changed. It takes time in proportion to
@@ -76,7 +76,11 @@ func (d *Diff) countFiles(added, changed, removed, stay int) {
 			parts = append(parts, fmt.Sprintf("%s %s", plural(int64(p.n), "file"), p.verb))
 		}
 	}
-	d.mean("%s; %s.", capital(join(parts, "and")), stays(stay))
+	if stay > 0 {
+		d.mean("%s; %s.", capital(join(parts, "and")), stays(stay))
+	} else {
+		d.mean("%s.", capital(join(parts, "and")))
+	}
 	if changed > 0 {
 		d.mean("A client that has an old form of a changed file downloads it again.")
 	}

@@ -81,7 +81,8 @@ func (d *Document) checkRoot(v *metadata.RootType) error {
 			return err
 		}
 	}
-	return d.readHolders(v.UnrecognizedFields[HoldersField])
+	d.readHolders(v.UnrecognizedFields[HoldersField])
+	return nil
 }
 
 func (d *Document) checkTimestamp(v *metadata.TimestampType) error {
@@ -103,6 +104,7 @@ func (d *Document) checkTargets(v *metadata.TargetsType) error {
 	if err := d.readKeys(at+".keys", v.Delegations.Keys); err != nil {
 		return err
 	}
+	d.readHolders(nil)
 	if s := v.Delegations.SuccinctRoles; s != nil {
 		if v.Delegations.Roles != nil {
 			return formatf(at, "has both roles and succinct_roles")
@@ -164,9 +166,15 @@ func (d *Document) checkRole(path string, ids []string, threshold int) error {
 }
 
 // readHolders decodes who holds which key. The reader has checked its shape.
-func (d *Document) readHolders(field any) error {
+// Where the field is silent, the owner counts that tuf-on-ci keeps in a key.
+func (d *Document) readHolders(field any) {
 	entries, _ := field.(map[string]any)
 	d.holders = make(map[string]Holder, len(entries))
+	for id, k := range d.keys {
+		if owner, _ := k.object.UnrecognizedFields[ownerField].(string); owner != "" {
+			d.holders[id] = Holder{Name: owner}
+		}
+	}
 	for id, e := range entries {
 		m, _ := e.(map[string]any)
 		var h Holder
@@ -177,7 +185,6 @@ func (d *Document) readHolders(field any) error {
 		}
 		d.holders[id] = h
 	}
-	return nil
 }
 
 func sortedNames[V any](m map[string]V) []string {

@@ -64,7 +64,7 @@ func (r *roster) quorum(role rosterRole) Quorum {
 	}
 	for _, l := range keys {
 		name := l.person()
-		if count[name] > 1 {
+		if l.twin || count[name] > 1 {
 			name += l.apart()
 		}
 		q.Names = append(q.Names, name)
@@ -91,10 +91,36 @@ func (r *roster) keysOf(role rosterRole) []*listed {
 
 // person is the name that stands for a key in a list of people.
 func (l *listed) person() string {
-	if l.holder.Name != "" {
+	switch {
+	case l.holder.Name != "":
 		return l.holder.Name
+	case l.alias != "":
+		return l.alias
 	}
 	return shortKeyID(l.ids[0])
+}
+
+// align lets keys that old names by keyid alone be called what next calls
+// them, so that the same key has the same name on both sides; and it marks the
+// keys of people who have several, before and after taken together.
+func align(old, next *roster) {
+	keys := map[string]map[Digest]bool{}
+	for _, r := range []*roster{next, old} {
+		for spki, l := range r.keys {
+			if after := next.keys[spki]; r == old && after != nil {
+				l.alias = after.person()
+			}
+			if keys[l.person()] == nil {
+				keys[l.person()] = map[Digest]bool{}
+			}
+			keys[l.person()][spki] = true
+		}
+	}
+	for _, r := range []*roster{next, old} {
+		for _, l := range r.keys {
+			l.twin = len(keys[l.person()]) > 1
+		}
+	}
 }
 
 // apart tells two keys of one person apart.
@@ -119,15 +145,17 @@ var acts = map[string]string{
 // compareRoots explains one root against the one before.
 func (d *Diff) compareRoots(old, next *Document, now time.Time) {
 	before, after := rosterOf(old), rosterOf(next)
+	align(before, after)
 	d.compareRosters(before, after)
 	d.compareTopRoles(before, after)
 	d.comparePower(before, after)
 	d.compareDates(old, next, now)
 	d.compareConsistent(old, next)
-	if old != nil {
-		d.same(before, after)
-	}
 	d.explainRoot(old, next, before, after, now)
+	if old != nil {
+		d.compareOther(old, next)
+		d.sameRoles(before, after)
+	}
 }
 
 // compareTopRoles says how thresholds changed, and which of them are dangerous.
@@ -213,8 +241,8 @@ func (d *Diff) compareConsistent(old, next *Document) {
 	}
 }
 
-// same says in one sentence what stays.
-func (d *Diff) same(old, next *roster) {
+// sameRoles says in one sentence what stays.
+func (d *Diff) sameRoles(old, next *roster) {
 	var stays, keys []string
 	was := old.byName()
 	thresholds := true
@@ -232,7 +260,7 @@ func (d *Diff) same(old, next *roster) {
 		stays = append(stays, join(keys, "and")+" keys")
 	}
 	if len(stays) > 0 {
-		d.add(Same, InOther, "Nothing else changes: %s.", strings.Join(stays, "; "))
+		d.add(Same, InOther, "Nothing else changes: %s.", strings.Join(stays, ", "))
 	}
 }
 
@@ -241,33 +269,46 @@ func (d *Diff) explainRoot(old, next *Document, before, after *roster, now time.
 	if old == nil {
 		d.mean("This is the first root known here: it is trusted because people compare its digest, not because of a signature before it.")
 	}
-	d.explainSigners(old, next)
+	d.explainSigners(old, next, before, after)
 	for _, p := range d.Power {
-		switch {
-		case p.Before.Equal(p.After) && (p.Role == Root || p.Role == Targets):
+		switch same := samePower(p.Role, before, after); {
+		case same && (p.Role == Root || p.Role == Targets):
 			d.mean("%s can %s, as before.", capital(p.After.String()), acts[p.Role])
-		case !p.Before.Equal(p.After):
+		case !same:
 			d.mean("From now on %s can %s.", p.After, acts[p.Role])
 		}
 	}
 	if old != nil {
 		d.explainLeaving(old, next, before, after, now)
 	}
-	d.mean("Root %d must be signed before %s, or clients stop updating.", next.version+1, date(next.expires))
+	d.explainExpiry(next, now)
+}
+
+// explainExpiry says when the next version is due.
+func (d *Diff) explainExpiry(next *Document, now time.Time) {
+	if next.expires.After(now) {
+		d.mean("%s must be signed and published before %s, or clients stop updating.",
+			capital(title(next.kind, next.version+1)), date(next.expires))
+	} else {
+		d.mean("Clients refuse %s: it has expired.", next.Title())
+	}
+}
+
+// samePower reports whether the same keys, in the same number, may sign for a role.
+func samePower(role string, old, next *roster) bool {
+	before, had := old.byName()[role]
+	after, has := next.byName()[role]
+	return had && has && before.threshold == after.threshold && sameKeys(old, before, next, after)
 }
 
 // explainSigners says who must sign this very root (TUF 5.3.4).
-func (d *Diff) explainSigners(old, next *Document) {
-	q := Quorums(next)[Root]
-	if old == nil {
-		d.mean("It must be signed by %s.", q)
+func (d *Diff) explainSigners(old, next *Document, before, after *roster) {
+	p := d.Power[0] // of root
+	if old == nil || samePower(Root, before, after) {
+		d.mean("It must be signed by %s.", p.After)
 		return
 	}
-	if was := Quorums(old)[Root]; !was.Equal(q) {
-		d.mean("It must be signed by %s for %s, and by %s for itself.", was, old.Title(), q)
-		return
-	}
-	d.mean("It must be signed by %s.", q)
+	d.mean("It must be signed by %s for %s, and by %s for itself.", p.Before, old.Title(), p.After)
 }
 
 // explainLeaving says what keys that leave can still do, and until when.

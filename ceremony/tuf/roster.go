@@ -34,6 +34,8 @@ type listed struct {
 	ids    []string // the keyids that name it, sorted
 	roles  []string // the names of its roles, in the roster's order
 	holder Holder
+	alias  string // what the other side of a comparison calls it
+	twin   bool   // its holder has another key too
 }
 
 // topRoles is the order in which people think of the roles.
@@ -128,17 +130,20 @@ func termsOf(r metadata.DelegatedRole) string {
 		covers = "hash prefixes " + few(r.PathHashPrefixes)
 	}
 	if r.Terminating {
-		return covers + ", and nobody after it"
+		return covers + "; no role after it is asked"
 	}
 	return covers
 }
 
 // label names a key by its holder: "Alice's key".
 func (l *listed) label() string {
-	if l.holder.Name != "" {
-		return l.holder.Name + "'s key"
+	switch {
+	case l.holder.Name == "":
+		return shortKeyID(l.ids[0])
+	case l.twin:
+		return l.holder.Name + "'s key" + l.apart()
 	}
-	return shortKeyID(l.ids[0])
+	return l.holder.Name + "'s key"
 }
 
 // describe gives what a person needs to recognise a key.
