@@ -1,0 +1,198 @@
+package plain
+
+import (
+	"context"
+	"errors"
+	"io"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/charmbracelet/x/exp/golden"
+
+	"conclave/hsm"
+	"conclave/tui/room/roomtest"
+)
+
+// talk holds a ceremony with script as its input and returns all that was said.
+func talk(t *testing.T, s *roomtest.Session, o Options, script string) (string, error) {
+	t.Helper()
+	var out strings.Builder
+	o.In, o.Out, o.Poll = strings.NewReader(script), &out, time.Millisecond
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	err := run(ctx, o, s)
+	for _, line := range strings.Split(out.String(), "\n") {
+		for _, r := range line {
+			if r < ' ' || r == 0x7f {
+				t.Errorf("control character %q in line %q", r, line)
+			}
+		}
+	}
+	if strings.Contains(out.String(), "271828") && o.Tray == nil {
+		t.Error("a PIN was printed")
+	}
+	return out.String(), err
+}
+
+// lines makes a script of lines.
+func lines(l ...string) string { return strings.Join(l, "\n") + "\n" }
+
+var genesisScript = lines(
+	"Alice",
+	"here Alice, Bob, Carol", "done",
+	"insert Alice", "yes", "123456", "271828", "271828", "remove Alice",
+	"insert Bob", "yes", "123456", "271828", "271828", "remove Bob",
+	"insert Carol", "yes", "123456", "271828", "271828", "remove Carol",
+	"freeze",
+	"Alice", "Bob", "carol", "sign",
+	"insert Alice", "words", "271828", "remove Alice",
+	"insert Bob", "words", "271828", "remove Bob",
+	"done",
+	"confirm",
+	"export",
+	"seal", "-",
+)
+
+func TestGenesisByScript(t *testing.T) {
+	s := roomtest.Genesis()
+	out, err := talk(t, s, Options{Tray: s.Tray(), AutoTouch: true}, genesisScript)
+	if err != nil {
+		t.Errorf("got %v", err)
+	}
+	golden.RequireEqual(t, out)
+}
+
+func TestGenesisWithTouchesByScript(t *testing.T) {
+	s := roomtest.Genesis()
+	s.Manual = true
+	script := strings.ReplaceAll(genesisScript, "271828\nremove", "271828\ntouch\nremove")
+	script = strings.ReplaceAll(script, "words\n271828\ntouch\n", "words\n271828\ntouch\ntouch\n")
+	if out, err := talk(t, s, Options{Tray: s.Tray()}, script); err != nil {
+		t.Errorf("got %v\n%s", err, out)
+	}
+}
+
+func TestEveryCutOfAScriptLosesNothing(t *testing.T) {
+	all := strings.SplitAfter(genesisScript, "\n")
+	for n := range len(all) - 1 {
+		s := roomtest.Genesis()
+		out, err := talk(t, s, Options{Tray: s.Tray(), AutoTouch: true}, strings.Join(all[:n], ""))
+		if !errors.Is(err, ErrInterrupted) {
+			t.Fatalf("after %d lines: %v", n, err)
+		}
+		if !strings.Contains(out, "Nothing is lost") {
+			t.Errorf("after %d lines nobody says that nothing is lost:\n%s", n, out)
+		}
+	}
+}
+
+func TestRotationByScript(t *testing.T) {
+	s := roomtest.Rotation()
+	words := func(holder string) string { return wordsFor(t, s, holder) }
+	// Everything that goes wrong on a bad day, once.
+	s.Fail["Export"] = []error{errors.New("write bundle: no medium")}
+	s.Fail["Look"] = []error{hsm.ErrBusy}
+	out, err := talk(t, s, Options{Tray: s.Tray(), AutoTouch: true}, lines(
+		"maybe", "exception swap", "the machine has no swap partition of its own", "Alice, Bob",
+		"Alice", "Alice, Bob",
+		"insert Alice", "remove Alice", "insert Alice", "remove Alice",
+		"insert Mallory", "remove Mallory", "here Bob, Dana", "done", "away Frank, Erin, carol", "away Zoe", "state", "done",
+		"help", "", "freeze",
+		"Alice", "bob", "Dana", "again", "sign",
+		"insert Mallory", "remove Mallory",
+		"insert Bob", "bison", words("Bob")+"x", words("Bob"), "000000", "no", "remove Bob",
+		"insert Bob", words("Bob"), "12345", "111111", "yes", "13078779", "271828", "remove Bob",
+		"insert Alice", words("Alice"), "271828", "remove Alice",
+		"insert Erin", "Erin", words("Erin"), "271828", "remove Erin",
+		"insert Bob", "remove Bob",
+		"done", "confirm", "export", "export",
+		"export", "seal", "We, the witnesses, saw it.\x1b[2J",
+	))
+	if err != nil {
+		t.Errorf("got %v", err)
+	}
+	golden.RequireEqual(t, out)
+}
+
+// wordsFor is what a holder hears from the conductor.
+func wordsFor(t *testing.T, s *roomtest.Session, holder string) string {
+	t.Helper()
+	root, targets := s.Documents[0].Digest.Words(), s.Documents[1].Digest.Words()
+	if holder == "Erin" {
+		return root[2] + " " + root[5]
+	}
+	return root[2] + " " + root[5] + " " + targets[8]
+}
+
+func TestNoIsTheAnswerOfAnEmptyLine(t *testing.T) {
+	s := roomtest.Genesis()
+	_, err := talk(t, s, Options{Tray: s.Tray(), AutoTouch: true}, lines(
+		"Alice", "here Alice, Bob, Carol", "done", "insert Alice", "", "", "", "", "", ""))
+	if !errors.Is(err, ErrInterrupted) {
+		t.Errorf("got %v", err)
+	}
+	for _, c := range s.Calls() {
+		if strings.HasPrefix(c, "Enrol ") || c == "Freeze" {
+			t.Errorf("empty lines led to %s", c)
+		}
+	}
+}
+
+func TestPINsAreReadWithoutEchoOnATerminal(t *testing.T) {
+	s := roomtest.Genesis()
+	asked := 0
+	pins := []string{"123456", "271828", "271828"}
+	read := func(prompt string) (*hsm.PIN, error) {
+		if asked == len(pins) {
+			return nil, io.EOF
+		}
+		asked++
+		return hsm.NewPIN([]byte(pins[asked-1]))
+	}
+	_, err := talk(t, s, Options{Tray: s.Tray(), AutoTouch: true, ReadPIN: read}, lines(
+		"Alice", "here Alice, Bob, Carol", "done", "insert Alice", "yes", "insert Bob", "yes"))
+	if !errors.Is(err, ErrInterrupted) {
+		t.Errorf("got %v", err)
+	}
+	if !strings.Contains(strings.Join(s.Calls(), "\n"), "Enrol Alice 90000001") {
+		t.Errorf("Alice was not enrolled: %v", s.Calls())
+	}
+}
+
+func TestALineOfAScriptWaitsForTheToken(t *testing.T) {
+	s := roomtest.Rotation()
+	s.At = "sign"
+	for i := range s.People {
+		s.People[i].Reviewed = true
+	}
+	r, w := io.Pipe()
+	var out strings.Builder
+	done := make(chan error, 1)
+	go func() {
+		done <- run(t.Context(), Options{In: r, Out: &out, Poll: time.Millisecond}, s)
+	}()
+	// The words are there before the token is.
+	if _, err := io.WriteString(w, lines(wordsFor(t, s, "Bob"), "271828")); err != nil {
+		t.Fatal(err)
+	}
+	s.Tray().Insert(1)
+	go func() { _ = w.Close() }()
+	if err := <-done; !errors.Is(err, ErrInterrupted) {
+		t.Errorf("got %v", err)
+	}
+	if !strings.Contains(out.String(), "Signed and verified: ROOT 5 by Bob") {
+		t.Errorf("Bob did not sign:\n%s", out.String())
+	}
+}
+
+type brokenPipe struct{}
+
+func (brokenPipe) Write([]byte) (int, error) { return 0, io.ErrClosedPipe }
+
+func TestAnOutputThatIsGoneEndsIt(t *testing.T) {
+	err := run(t.Context(), Options{In: strings.NewReader(genesisScript), Out: brokenPipe{}}, roomtest.Genesis())
+	if !errors.Is(err, io.ErrClosedPipe) {
+		t.Errorf("got %v", err)
+	}
+}

@@ -1,0 +1,100 @@
+package roomtest
+
+import (
+	"slices"
+	"time"
+
+	"conclave/ceremony"
+	"conclave/ceremony/preflight"
+	"conclave/ceremony/tuf"
+	"conclave/transfer"
+	"conclave/tui/room"
+)
+
+// The methods of room.State give back the facts.
+
+// Step is where the ceremony stands.
+func (f *Facts) Step() ceremony.Step { return f.At }
+
+// Steps are all steps.
+func (f *Facts) Steps() []ceremony.Step { return f.All }
+
+// Title names the ceremony.
+func (f *Facts) Title() string { return f.Name }
+
+// Practice reports a rehearsal.
+func (f *Facts) Practice() bool { return f.Rehearsal }
+
+// Purpose is what the bundle is for.
+func (f *Facts) Purpose() string { return f.Reason }
+
+// Plan is the plan of a genesis.
+func (f *Facts) Plan() *transfer.Plan { return f.Planned }
+
+// Checks is the evidence.
+func (f *Facts) Checks() []preflight.Check { return f.Evidence }
+
+// Open are the checks that want a decision.
+func (f *Facts) Open() []string { return f.Unsettled }
+
+// Exceptions are the decisions.
+func (f *Facts) Exceptions() []ceremony.Excepted { return f.Excepted }
+
+// Participants are the people.
+func (f *Facts) Participants() []ceremony.Participant { return f.People }
+
+// Still are sentences on what is missing.
+func (f *Facts) Still() []string {
+	if f.Complete() {
+		return nil
+	}
+	return f.Sentences
+}
+
+// Exports are the files on the medium.
+func (f *Facts) Exports() []ceremony.Exported { return f.Files }
+
+// Diffs explain the documents.
+func (f *Facts) Diffs(time.Time) ([]*tuf.Diff, error) { return f.Changes, nil }
+
+func (f *Facts) frozen() bool {
+	return slices.Index(f.All, f.At) > slices.Index(f.All, ceremony.StepFreeze)
+}
+
+// Payloads are the frozen documents.
+func (f *Facts) Payloads() []room.Payload {
+	if !f.frozen() && f.At != ceremony.StepDone {
+		return nil
+	}
+	return f.Documents
+}
+
+// Complete reports whether every requirement is met.
+func (f *Facts) Complete() bool {
+	ts := f.Tallies()
+	return len(ts) > 0 && !slices.ContainsFunc(ts, func(t transfer.RoleTally) bool { return !t.Tally.Complete() })
+}
+
+// SignedAt is when a holder signed; in the stand-in a holder's name is the keyid.
+func (f *Facts) SignedAt(keyid, role string) time.Time { return f.SignedWhen[keyid+"/"+role] }
+
+// Tallies counts.
+func (f *Facts) Tallies() []transfer.RoleTally {
+	if len(f.Payloads()) == 0 {
+		return nil
+	}
+	var out []transfer.RoleTally
+	for _, n := range f.Needs {
+		t := tuf.Tally{Requirement: tuf.Requirement{Name: n.Name, Role: n.Role, Threshold: n.Threshold}}
+		for _, h := range n.Holders {
+			signed := !f.SignedAt(h, n.Role).IsZero()
+			if signed {
+				t.Signed++
+			}
+			t.Signers = append(t.Signers, tuf.Signer{Key: tuf.Key{ID: h}, Holder: tuf.Holder{Name: h}, Signed: signed})
+		}
+		t.Missing = max(0, n.Threshold-t.Signed)
+		out = append(out, transfer.RoleTally{Role: n.Role, Tally: t})
+	}
+	return out
+}

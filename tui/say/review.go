@@ -1,0 +1,118 @@
+package say
+
+import (
+	"conclave/ceremony/tuf"
+	"conclave/tui/text"
+)
+
+// A Section is one part of a review.
+type Section struct {
+	Title string
+	Items []Item
+}
+
+// An Item is one sentence of a review.
+type Item struct {
+	Mark   string // "+", "-", "!" or ""
+	Text   text.Safe
+	Danger bool
+}
+
+// sections are the parts of a review in reading order, by tuf.Change.Where.
+var sections = []struct{ where, title string }{
+	{"keys", "KEYS"},
+	{"root", "ROOT"},
+	{"targets", "TARGETS"},
+	{"dates", "DATES"},
+	{"files", "FILES"},
+	{"delegations", "DELEGATIONS"},
+	{"other", "OTHER"},
+}
+
+// Review puts a diff's sentences into sections, dangers first. Every change is in one of them.
+func Review(d *tuf.Diff) []Section {
+	by := map[string][]Item{}
+	var dangers []Item
+	for _, c := range d.Changes {
+		item := Item{Mark: changeMark(c), Text: text.Clean(c.Text), Danger: c.Danger}
+		if c.Danger {
+			dangers = append(dangers, item)
+			continue
+		}
+		where := c.Where
+		if !known(where) {
+			where = "other"
+		}
+		by[where] = append(by[where], item)
+	}
+	var out []Section
+	if len(dangers) > 0 {
+		out = append(out, Section{Title: "DANGER", Items: dangers})
+	}
+	for _, s := range sections {
+		if len(by[s.where]) > 0 {
+			out = append(out, Section{Title: s.title, Items: by[s.where]})
+		}
+	}
+	if m := meaning(d); len(m.Items) > 0 {
+		out = append(out, m)
+	}
+	return out
+}
+
+func known(where string) bool {
+	for _, s := range sections {
+		if s.where == where {
+			return true
+		}
+	}
+	return false
+}
+
+func meaning(d *tuf.Diff) Section {
+	s := Section{Title: "WHAT THIS MEANS"}
+	for _, m := range d.Meaning {
+		s.Items = append(s.Items, Item{Text: text.Clean(m)})
+	}
+	return s
+}
+
+func changeMark(c tuf.Change) string {
+	switch {
+	case c.Danger || c.Kind == "danger":
+		return "!"
+	case c.Kind == "added":
+		return "+"
+	case c.Kind == "removed":
+		return "-"
+	}
+	return ""
+}
+
+// Move says which version follows which: "root 4 -> 5", "root 1, the first".
+func Move(d *tuf.Diff) text.Safe {
+	if d.From == 0 {
+		return text.F("%s %d, the first", d.Role, d.To)
+	}
+	return text.F("%s %d -> %d", d.Role, d.From, d.To)
+}
+
+// Quorum says who can sign: "any 3 of Alice, Bob and Dana".
+func Quorum(q tuf.Quorum) text.Safe {
+	if q.Threshold == 0 {
+		return text.Clean("nobody yet")
+	}
+	return text.F("any %d of %s", q.Threshold, text.List(q.Names...))
+}
+
+// Power says who can sign for a role before and after, in one sentence.
+func Power(p tuf.Power) text.Safe {
+	before, after := Quorum(p.Before), Quorum(p.After)
+	if p.Before.Threshold == 0 {
+		return text.F("%s: %s", p.Role, after)
+	}
+	if before == after {
+		return text.F("%s: %s, as before", p.Role, after)
+	}
+	return text.F("%s: %s; before: %s", p.Role, after, before)
+}

@@ -1,0 +1,287 @@
+// Package say holds the sentences that both front ends speak, so that nothing
+// is written twice and a screen and a line never say different things.
+//
+// Its promise: every sentence is for a tired person at 2 a.m., and every
+// refusal says what happened, what is safe, and what to do.
+package say
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"conclave/ceremony"
+	"conclave/ceremony/preflight"
+	"conclave/ceremony/tuf"
+	"conclave/transfer"
+	"conclave/tui/room"
+	"conclave/tui/text"
+)
+
+// The glyphs that carry meaning without colour. Each is a word or as wide as one.
+const (
+	OK    = "[OK]"
+	Stop  = "[!]"
+	Note  = "[i]"
+	Touch = "[TOUCH]"
+)
+
+// Mark is the glyph of a check's verdict.
+func Mark(s preflight.Status) string {
+	switch s {
+	case preflight.OK:
+		return OK
+	case preflight.Note:
+		return Note
+	}
+	return Stop
+}
+
+// Document names one document: "root 5".
+func Document(role string, version int64) text.Safe { return text.F("%s %d", role, version) }
+
+// Heading names one document for headings: "ROOT 5".
+func Heading(role string, version int64) text.Safe {
+	return text.F("%s %d", strings.ToUpper(role), version)
+}
+
+// Act names what one signature is for: "ROOT 5".
+func Act(a ceremony.Act) text.Safe { return Heading(a.Role, a.Version) }
+
+// Acts joins acts: "ROOT 5 and TARGETS 18".
+func Acts(acts []ceremony.Act) text.Safe {
+	var names []string
+	for _, a := range acts {
+		names = append(names, Act(a).String())
+	}
+	return text.List(names...)
+}
+
+// Requirement is the short name of what must be met: "root 4's keys", "targets".
+func Requirement(t transfer.RoleTally) text.Safe {
+	if t.Role == tuf.Root {
+		return text.Clean(t.Tally.Requirement.Name)
+	}
+	return text.Clean(t.Role)
+}
+
+// Tally says how far a requirement is: "2 of 3", "3 of 3 complete".
+func Tally(t tuf.Tally) text.Safe {
+	switch need := t.Requirement.Threshold; {
+	case t.Signed > need:
+		return text.F("%d, needs %d, complete", t.Signed, need)
+	case t.Complete():
+		return text.F("%d of %d complete", t.Signed, need)
+	default:
+		return text.F("%d of %d", t.Signed, need)
+	}
+}
+
+// Tallies says how far every requirement is, each in the form "root 4's keys 1 of 3".
+func Tallies(tallies []transfer.RoleTally) []text.Safe {
+	var out []text.Safe
+	for _, t := range tallies {
+		out = append(out, text.F("%s %s", Requirement(t), Tally(t.Tally)))
+	}
+	return out
+}
+
+// Words is the start of a digest in words, as far as n of them.
+func Words(d tuf.Digest, n int) text.Safe {
+	w := d.Words()
+	if n >= len(w) {
+		return text.Clean(strings.Join(w, " "))
+	}
+	return text.F("%s ...", strings.Join(w[:n], " "))
+}
+
+// Visitor says whose token came, and as what it counts: "YubiKey 13078779 is
+// Bob's. It is a key of root 4, root 5 and targets."
+func Visitor(v ceremony.Visitor) text.Safe {
+	if v.Holder == "" {
+		return text.F("YubiKey %d is nobody's in this ceremony.", v.Info.Serial)
+	}
+	s := text.F("YubiKey %d is %s's.", v.Info.Serial, v.Holder)
+	if counts := countsFor(append(slices.Clone(v.Done), v.Acts...)); len(counts) > 0 {
+		s = text.F("%s It counts for %s.", s, text.List(counts...))
+	}
+	return s
+}
+
+func countsFor(acts []ceremony.Act) []string {
+	var names []string
+	for _, a := range acts {
+		for _, c := range a.Counts {
+			if a.Role != tuf.Root {
+				c = Document(a.Role, a.Version).String()
+			}
+			if !slices.Contains(names, c) {
+				names = append(names, c)
+			}
+		}
+	}
+	return names
+}
+
+// Visit says what a visit is for: "Two signatures, two touches." and what was
+// done before.
+func Visit(v ceremony.Visitor) text.Safe {
+	n := len(v.Acts)
+	what, touch := "signatures", "touches"
+	if n == 1 {
+		what, touch = "signature", "touch"
+	}
+	s := text.F("%s %s, %s %s.", text.Capital(text.Number(n)), what, text.Number(n), touch)
+	if len(v.Done) > 0 {
+		return text.F("It has signed %s. %s", Acts(v.Done), s)
+	}
+	return text.F("It has not signed yet. %s", s)
+}
+
+// Tries says how often a PIN may still be typed wrongly.
+func Tries(n int) text.Safe {
+	switch {
+	case n < 0:
+		return text.Clean("tries left unknown")
+	case n == 1:
+		return text.Clean("1 try left")
+	}
+	return text.F("%d tries left", n)
+}
+
+// TouchNow asks for a touch and names the act.
+func TouchNow(a ceremony.Act) text.Safe {
+	return text.F("Touch the token now. It signs %s, %s", Act(a), Words(a.Digest, 3))
+}
+
+// Signed says that one signature is there and counts.
+func Signed(holder string, a ceremony.Act) text.Safe {
+	return text.F("Signed and verified: %s by %s.", Act(a), holder)
+}
+
+// Ask asks for a word of a digest: "word 3 of ROOT 5".
+func Ask(c ceremony.Challenge, acts []ceremony.Act) text.Safe {
+	for _, a := range acts {
+		if a.Role == c.Role {
+			return text.F("word %d of %s", c.Position, Act(a))
+		}
+	}
+	return text.F("word %d of %s", c.Position, strings.ToUpper(c.Role))
+}
+
+// Standing says who somebody is in this ceremony: "root, targets", "leaves with this change".
+func Standing(p ceremony.Participant) text.Safe {
+	if p.Leaving {
+		return text.Clean("leaves with this change")
+	}
+	return text.Clean(strings.Join(p.Roles, ", "))
+}
+
+// Presence says whether somebody is in the room: "here, token 13078779".
+func Presence(p ceremony.Participant) text.Safe {
+	switch p.Presence {
+	case ceremony.Away:
+		return text.Clean("away")
+	case ceremony.Here:
+		if len(p.Serials) > 0 {
+			return text.F("here, token %s", serials(p.Serials))
+		}
+		return text.Clean("here")
+	}
+	return text.Clean("not asked yet")
+}
+
+func serials(ns []uint32) text.Safe {
+	var s []string
+	for _, n := range ns {
+		s = append(s, fmt.Sprint(n))
+	}
+	return text.Clean(strings.Join(s, ", "))
+}
+
+// Exception says what was decided against a rule, why, and by whom.
+func Exception(e ceremony.Excepted) text.Safe {
+	return text.F("accepted by %s: %s", text.List(e.By...), e.Reason)
+}
+
+// Names splits what people typed for several names: "Alice, Bob".
+func Names(typed string) []string {
+	var names []string
+	for _, n := range strings.Split(typed, ",") {
+		if n = strings.TrimSpace(n); n != "" {
+			names = append(names, n)
+		}
+	}
+	return names
+}
+
+// SameName reports whether what somebody typed is meant to be name: letter
+// case and space around it are forgiven, nothing else.
+func SameName(name, typed string) bool {
+	return strings.EqualFold(strings.TrimSpace(name), strings.TrimSpace(typed))
+}
+
+// ClockReaders asks for the people who have compared the clock.
+func ClockReaders(practice bool) text.Safe {
+	if practice {
+		return text.Clean("The name of whoever did (two people, outside of practice)")
+	}
+	return text.Clean("The names of two people who did, separated by a comma")
+}
+
+// Stranger says what a token is that the roll call does not know.
+func Stranger(v ceremony.Visitor) []text.Safe {
+	if v.Blank {
+		return []text.Safe{text.F("Token %d has no key yet. It can make one at enrolment.", v.Info.Serial)}
+	}
+	return []text.Safe{
+		text.F("%s Token %d is nobody's in this ceremony.", Stop, v.Info.Serial),
+		text.Clean("Nothing was asked of it. Take it out."),
+	}
+}
+
+// Useless says why a token can sign nothing now.
+func Useless(v ceremony.Visitor) []text.Safe {
+	lines := []text.Safe{Visitor(v)}
+	if len(v.Done) > 0 {
+		lines = append(lines, text.F("It has signed %s.", Acts(v.Done)))
+	}
+	if v.Why != "" {
+		lines = append(lines, sentenceOf(v.Why))
+	}
+	return append(lines, text.Clean("No PIN was asked for. Take the token out."))
+}
+
+// MustReview reports whether holder has not read the frozen documents yet.
+func MustReview(st room.State, holder string) bool {
+	for _, p := range st.Participants() {
+		if p.Name == holder {
+			return !p.Reviewed
+		}
+	}
+	return false
+}
+
+// Asked lists the asked-for words: "word 3 of ROOT 5, word 6 of ROOT 5".
+func Asked(asked []ceremony.Challenge, acts []ceremony.Act) text.Safe {
+	var s []string
+	for _, c := range asked {
+		s = append(s, Ask(c, acts).String())
+	}
+	return text.Clean(strings.Join(s, ", "))
+}
+
+// Answers are the words that asked asks for. Only the witness view and a
+// rehearsal may show them.
+func Answers(asked []ceremony.Challenge, acts []ceremony.Act) []string {
+	var words []string
+	for _, c := range asked {
+		for _, a := range acts {
+			if w := a.Digest.Words(); a.Role == c.Role && c.Position >= 1 && c.Position <= len(w) {
+				words = append(words, w[c.Position-1])
+				break
+			}
+		}
+	}
+	return words
+}
