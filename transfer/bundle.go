@@ -3,9 +3,36 @@
 //
 // Its promise: a Bundle that was read has passed the strict reader whole; a
 // bundle that was written is on the medium, was read back and compared, and has overwritten nothing.
+//
+// A bundle is one JSON file in UTF-8, with these fields in this order, each on
+// a line of its own (plan, tokens and record only where there are any):
+//
+//	{
+//	"format":1,
+//	"type":"conclave-bundle",
+//	"purpose":"release 2.1",
+//	"created":"2026-03-01T09:00:00Z",
+//	"practice":false,
+//	"plan":{"holders":[{"name":…,"root":true,"targets":true}…],"root_threshold":3,"targets_threshold":2,
+//	        "algorithm":"p256","snapshot":[SPKI…],"timestamp":[SPKI…],"root_expires":TIME,"targets_expires":TIME,
+//	        "files":[{"path":…,"length":…,"sha256":HEX}…]},
+//	"base":{"roots":[ENVELOPE…],"documents":[{"role":"targets","metadata":ENVELOPE}…],"seen":{"root":5,…}},
+//	"documents":[{"role":"targets","metadata":ENVELOPE}…],
+//	"tokens":[{"keyid":…,"serial":…,"firmware":…,"holder":…,"slot":…,"pin_policy":…,"touch_policy":…,"leaf":DER,"device":DER}…],
+//	"record":{"entries":40,"hash":HEX}
+//	}
+//
+// ENVELOPE is a TUF metadata file byte for byte, white space around it included; DER and
+// SPKI are base64. (The plan above is folded to fit the page; it stands on one line.)
+// There is one spelling of a bundle: what is not byte for byte what Bytes would write is refused.
 package transfer
 
 import (
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"slices"
 	"time"
 
 	"conclave/ceremony/tuf"
@@ -14,6 +41,22 @@ import (
 // FormatVersion is the bundle format that this program reads and writes.
 const FormatVersion = 1
 
+// Limits of a bundle. They hold for reading and for writing.
+const (
+	MaxBundle    = 128 << 20 // bytes in a bundle: the old and the new targets file at their largest
+	MaxPurpose   = 512       // bytes in the purpose: one line
+	MaxName      = 256       // bytes in a person's name, a keyid, a policy
+	MaxRoleName  = 128       // bytes in the name of a delegated role: it becomes part of a file name
+	MaxPath      = 1024      // bytes in a target file's path: as much as S3 takes
+	MaxCert      = 16 << 10  // bytes in a certificate or public key
+	MaxRoots     = 1024      // roots in the base: two a month for forty years
+	MaxDocuments = 1024      // documents of one bundle: more delegated roles than anybody signs in a sitting
+	MaxTokens    = 256       // tokens whose evidence a bundle carries
+	MaxHolders   = 64        // people in a plan: no role may have more keys
+	MaxPlanKeys  = 16        // online keys of one role in a plan
+	MaxFiles     = 100_000   // target files in a plan: TUF clients slow down far below it
+)
+
 // A Bundle is the one thing that crosses the gap. Its status is derived, never stored.
 type Bundle struct {
 	Purpose   string    // one line for keyholders; text from outside
@@ -21,7 +64,7 @@ type Bundle struct {
 	Practice  bool
 	Plan      *Plan // what tokens and people must still fill in; nil once Documents are built
 	Base      Base
-	Documents []Document // in signing order: root, targets, delegated roles
+	Documents []Document // in signing order: root, targets, delegated roles by name
 	Tokens    []Evidence
 	Record    *RecordHead // of the last ceremony that worked on it
 }
@@ -55,7 +98,7 @@ type Evidence struct {
 // RecordHead names the record of a ceremony.
 type RecordHead struct {
 	Entries int
-	Hash    string
+	Hash    string // SHA-256 in hex
 }
 
 // A Plan describes a genesis before any key exists.
@@ -66,7 +109,7 @@ type Plan struct {
 	Algorithm        string    // "p256" or "p384"
 	Snapshot         []tuf.Key // online keys, threshold 1
 	Timestamp        []tuf.Key
-	RootExpires      time.Time
+	RootExpires      time.Time // whole seconds, UTC
 	TargetsExpires   time.Time
 	Files            []PlannedFile
 }
@@ -86,77 +129,132 @@ type PlannedFile struct {
 }
 
 // Parse reads a bundle strictly: unknown fields, duplicates, trailing data and files beyond
-// MaxBundle are refused with the place. Every document has passed tuf.Parse.
-func Parse(raw []byte) (*Bundle, error) { panic("unwritten") }
+// MaxBundle are refused with the place (*SyntaxError). Every document has passed tuf.Parse.
+func Parse(raw []byte) (*Bundle, error) {
+	b := new(Bundle)
+	w := &wire{reading: true, in: raw}
+	w.file(b)
+	if w.err != nil {
+		return nil, w.err
+	}
+	if err := b.check(); err != nil {
+		return nil, err
+	}
+	return b, nil
+}
 
-// Bytes is the bundle as one JSON file. Documents stand in it byte for byte as they are.
-func (b *Bundle) Bytes() ([]byte, error) { panic("unwritten") }
+// Bytes is the bundle as one JSON file. Documents stand in it byte for byte as
+// they are; times are cut to whole seconds. What Parse would refuse is refused.
+func (b *Bundle) Bytes() ([]byte, error) {
+	if err := b.check(); err != nil {
+		return nil, err
+	}
+	w := new(wire)
+	w.file(b)
+	if w.err != nil {
+		return nil, w.err
+	}
+	return w.out, nil
+}
 
 // Read reads the bundle file at path.
-func Read(path string) (*Bundle, error) { panic("unwritten") }
+func Read(path string) (*Bundle, error) {
+	raw, err := readLimited(path, MaxBundle)
+	if err != nil {
+		return nil, fmt.Errorf("read bundle: %w", err)
+	}
+	b, err := Parse(raw)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return b, nil
+}
+
+// readLimited reads a file of at most limit bytes, and one more where there are more.
+func readLimited(path string, limit int64) ([]byte, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() { // a pipe would hang, a device fill the memory
+		return nil, fmt.Errorf("%s: %w", path, errNotRegular)
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close() // only read
+	return io.ReadAll(io.LimitReader(f, limit+1))
+}
 
 // Write writes b to path durably, reads it back from the medium and compares. It
 // overwrites nothing (ErrExists) except a file of the same bytes.
-func Write(path string, b *Bundle) error { panic("unwritten") }
+func Write(path string, b *Bundle) error {
+	raw, err := b.Bytes()
+	if err != nil {
+		return fmt.Errorf("write bundle %s: %w", path, err)
+	}
+	return WriteNew(path, raw)
+}
 
 // Document returns the bundle's document for role, or nil.
-func (b *Bundle) Document(role string) *tuf.Document { panic("unwritten") }
+func (b *Bundle) Document(role string) *tuf.Document { return find(b.Documents, role) }
 
-// With returns a copy of b in which doc stands for role.
-func (b *Bundle) With(role string, doc *tuf.Document) *Bundle { panic("unwritten") }
-
-// TrustedRoot is the newest root of the base, nil at genesis. Root is the root that will be in force: the
-// bundle's own, or else the trusted one.
-func (b *Bundle) TrustedRoot() *tuf.Document { panic("unwritten") }
-func (b *Bundle) Root() *tuf.Document        { panic("unwritten") }
-
-// Requirements says who must sign the bundle's document for role.
-func (b *Bundle) Requirements(role string) ([]tuf.Requirement, error) { panic("unwritten") }
-
-// A Status says how far a bundle is.
-type Status struct {
-	State   State
-	Tallies []RoleTally // one per document and requirement
+// Document returns the base's document for role, the newest root included, or nil.
+func (b Base) Document(role string) *tuf.Document {
+	if role != tuf.Root {
+		return find(b.Documents, role)
+	}
+	if len(b.Roots) == 0 {
+		return nil
+	}
+	return b.Roots[len(b.Roots)-1]
 }
 
-// A RoleTally is one requirement's count for one document.
-type RoleTally struct {
-	Role  string
-	Tally tuf.Tally
+func find(docs []Document, role string) *tuf.Document {
+	for _, d := range docs {
+		if d.Role == role {
+			return d.Metadata
+		}
+	}
+	return nil
 }
 
-// State is "plan", "draft", "partial" or "complete".
-type State string
-
-// The states of a bundle.
-const (
-	StatePlan     State = "plan"
-	StateDraft    State = "draft"
-	StatePartial  State = "partial"
-	StateComplete State = "complete"
-)
-
-// Status verifies every signature and derives the state.
-func (b *Bundle) Status() (Status, error) { panic("unwritten") }
-
-// Complete is proof that every document of a bundle met every requirement from a trusted root on.
-type Complete struct{ _ int }
-
-// Bundle, Chain and Documents give back what was proved; Chain ends with the bundle's root where it has one.
-func (c *Complete) Bundle() *Bundle                    { panic("unwritten") }
-func (c *Complete) Chain() *tuf.Chain                  { panic("unwritten") }
-func (c *Complete) Document(role string) *tuf.Verified { panic("unwritten") }
-
-// Verify checks the base chain from anchor, then every document. anchor is a root that the
-// caller trusts, never one from the bundle; at genesis it is the bundle's own root 1 after a human comparison of its digest.
-// The error is a *tuf.ThresholdError (wrapped) where only signatures are missing.
-func (b *Bundle) Verify(anchor *tuf.Document) (*Complete, error) { panic("unwritten") }
-
-// CheckBase walks the base chain from anchor and refuses a base that does not follow it or is older than seen.
-func (b *Bundle) CheckBase(anchor *tuf.Document, seen map[string]int64) (*tuf.Chain, error) {
-	panic("unwritten")
+// With returns a copy of b in which doc stands for role, at its place in the
+// signing order. The copy has no plan: its documents are built.
+func (b *Bundle) With(role string, doc *tuf.Document) *Bundle {
+	c := b.clone()
+	c.Plan = nil
+	i, found := slices.BinarySearchFunc(c.Documents, role, func(d Document, role string) int { return bySigning(d.Role, role) })
+	if found {
+		c.Documents[i].Metadata = doc
+	} else {
+		c.Documents = slices.Insert(c.Documents, i, Document{role, doc})
+	}
+	return c
 }
 
-// Join unites partial bundles of the same payloads, in any order, idempotently. Signatures that do not verify are dropped and named;
-// different payloads are a *ConflictError.
-func Join(bundles ...*Bundle) (*Bundle, []string, error) { panic("unwritten") }
+// clone copies everything that a caller might change; documents never change.
+func (b *Bundle) clone() *Bundle {
+	c := *b
+	c.Base.Roots = slices.Clone(b.Base.Roots)
+	c.Base.Documents = slices.Clone(b.Base.Documents)
+	c.Base.Seen = maps.Clone(b.Base.Seen)
+	c.Documents = slices.Clone(b.Documents)
+	c.Tokens = slices.Clone(b.Tokens)
+	return &c
+}
+
+// Genesis reports that the bundle starts a repository: there is no trusted root below it.
+func (b *Bundle) Genesis() bool { return len(b.Base.Roots) == 0 }
+
+// TrustedRoot is the newest root of the base, nil at genesis.
+func (b *Bundle) TrustedRoot() *tuf.Document { return b.Base.Document(tuf.Root) }
+
+// Root is the root that will be in force: the bundle's own, or else the trusted one.
+func (b *Bundle) Root() *tuf.Document {
+	if root := b.Document(tuf.Root); root != nil {
+		return root
+	}
+	return b.TrustedRoot()
+}
