@@ -1,13 +1,12 @@
 package ceremony
 
 import (
-	"encoding/json"
-
 	"conclave/ceremony/preflight"
 )
 
 // An Event is something that happened or is about to happen. Events are what
-// the record holds, and applying them in order rebuilds the state.
+// the record holds, and applying them in order rebuilds the state. Events are
+// passed as values, never as pointers.
 type Event interface {
 	// Kind is the event's name in the record.
 	Kind() string
@@ -15,10 +14,11 @@ type Event interface {
 
 // Opened starts a ceremony on a bundle. It is always the first event.
 type Opened struct {
-	Bundle  json.RawMessage `json:"bundle"` // the whole bundle file, byte for byte
-	SHA256  string          `json:"sha256"` // of that file
-	Program string          `json:"program"`
-	Anchor  json.RawMessage `json:"anchor,omitempty"` // the root pinned on this machine or given apart; absent at genesis
+	Bundle  Verbatim         `json:"bundle,omitempty"` // the whole bundle file; left out where it is too large for a line of the record and stands beside it
+	SHA256  string           `json:"sha256"`           // of that file, hex
+	Program string           `json:"program"`
+	Anchor  Verbatim         `json:"anchor,omitempty"` // the root pinned on this machine or given apart; absent at genesis
+	Seen    map[string]int64 `json:"seen,omitempty"`   // highest versions that this machine has seen
 }
 
 // Resumed says that the program was started again on this record.
@@ -82,6 +82,15 @@ type Evidence struct {
 	Device      []byte `json:"device,omitempty"`
 }
 
+// EnrolFailed says why a token made no key, or why its key was not taken.
+// Retries is -1 unless a PIN was refused.
+type EnrolFailed struct {
+	Holder  string `json:"holder"`
+	Serial  uint32 `json:"serial"`
+	Reason  string `json:"reason"`
+	Retries int    `json:"retries"`
+}
+
 // Dropped takes a planned holder who cannot enrol out of the draft, before it is frozen.
 type Dropped struct {
 	Holder string   `json:"holder"`
@@ -96,9 +105,10 @@ type Frozen struct {
 
 // FrozenDocument is one payload that a ceremony signs.
 type FrozenDocument struct {
-	Role     string          `json:"role"`
-	Digest   string          `json:"digest"` // SHA-256 of the payload, hex
-	Metadata json.RawMessage `json:"metadata"`
+	Role     string   `json:"role"`
+	Digest   string   `json:"digest"`             // SHA-256 of the payload, hex
+	Metadata Verbatim `json:"metadata,omitempty"` // as it was built from a plan; left out where the bundle brought it or it is very large
+	Dropped  []string `json:"dropped,omitempty"`  // keyids whose signatures came with the bundle and do not verify
 }
 
 // Reviewed says that a holder has read what changes, to the end.
@@ -205,6 +215,9 @@ func (EnrolBegun) Kind() string { return "enrol_begun" }
 
 // Kind names the event.
 func (Enrolled) Kind() string { return "enrolled" }
+
+// Kind names the event.
+func (EnrolFailed) Kind() string { return "enrol_failed" }
 
 // Kind names the event.
 func (Dropped) Kind() string { return "dropped" }

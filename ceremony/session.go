@@ -1,113 +1,40 @@
-// Package ceremony holds the rules of a key ceremony: what may happen next,
-// who has done what, and what is still missing.
-//
-// State is pure data and State.Apply is the only place where rules live.
-// Session is the thin shell around it: it writes an event to the record,
-// acts, and writes what came of it. Replaying the record rebuilds the state
-// after a power cut.
 package ceremony
 
 import (
 	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
 	"io"
+	"os"
+	"path/filepath"
+	"sync"
 	"time"
+	"unicode/utf8"
 
 	"conclave/ceremony/preflight"
+	"conclave/ceremony/record"
 	"conclave/ceremony/tuf"
 	"conclave/hsm"
 	"conclave/transfer"
 )
 
-// A Step is where a ceremony stands.
-type Step string
-
-// The steps, in order. Enrolment is left out where the bundle needs no new key.
+// RecordFile is the record's name in a ceremony's folder. BundleFile stands
+// beside it where a bundle is too large for a line of the record.
 const (
-	StepPreflight Step = "preflight"
-	StepRollCall  Step = "roll call"
-	StepEnrolment Step = "enrolment"
-	StepFreeze    Step = "freeze"
-	StepReview    Step = "review"
-	StepSign      Step = "sign"
-	StepConfirm   Step = "confirm"
-	StepExport    Step = "export"
-	StepClose     Step = "close"
-	StepDone      Step = "done"
+	RecordFile = "record.jsonl"
+	BundleFile = "opened.bundle.json"
 )
 
-// State is everything that the record says, derived and never stored.
-type State struct{ _ int }
-
-// Apply returns the state after e, or the rule that forbids e (*RuleError). It never panics and changes nothing in s.
-func (s State) Apply(e Event) (State, error) { panic("unwritten") }
-
-// Step is where the ceremony stands; Steps are all steps of this ceremony, in order.
-func (s State) Step() Step    { panic("unwritten") }
-func (s State) Steps() []Step { panic("unwritten") }
-
-// Title names the ceremony for headers: "root 5 + targets 18", "genesis".
-func (s State) Title() string { panic("unwritten") }
-
-// Bundle is the bundle with every signature so far.
-func (s State) Bundle() *transfer.Bundle { panic("unwritten") }
-
-// Practice reports a rehearsal.
-func (s State) Practice() bool { panic("unwritten") }
-
-// Checks is the newest preflight; Open the names of those that still want a decision.
-func (s State) Checks() []preflight.Check { panic("unwritten") }
-func (s State) Open() []string            { panic("unwritten") }
-
-// Exceptions lists what people decided against the rules.
-func (s State) Exceptions() []Excepted { panic("unwritten") }
-
-// A Presence says whether somebody is in the room.
-type Presence string
-
-// Unknown until the roll call has asked.
-const (
-	Unknown Presence = "unknown"
-	Here    Presence = "here"
-	Away    Presence = "away"
-)
-
-// A Participant is one holder and how far they are.
-type Participant struct {
-	Name     string
-	Roles    []string // roles of the new root that their keys are in
-	Leaving  bool     // only the old root knows them
-	Presence Presence
-	Serials  []uint32 // of their tokens, as far as known
-	Enrolled bool     // at genesis: their token has made its key
-	Reviewed bool     // has read exactly the frozen payloads
-}
-
-// Participants lists everybody who holds or will hold a key, in the bundle's order.
-func (s State) Participants() []Participant { panic("unwritten") }
-
-// Tallies counts every requirement of every document; empty before freeze.
-func (s State) Tallies() []transfer.RoleTally { panic("unwritten") }
-
-// Complete reports whether nothing more must sign.
-func (s State) Complete() bool { panic("unwritten") }
-
-// Still says in sentences what would complete each requirement: "One more of Erin or Frank completes root 4's keys."
-func (s State) Still() []string { panic("unwritten") }
-
-// SignedAt is when the holder's key signed the role's document; zero when it has not.
-func (s State) SignedAt(keyid, role string) time.Time { panic("unwritten") }
-
-// Exports lists the files that are on the medium.
-func (s State) Exports() []Exported { panic("unwritten") }
-
-// Diffs explains every frozen document against its base, with ages relative to now.
-func (s State) Diffs(now time.Time) ([]*tuf.Diff, error) { panic("unwritten") }
+// maxInline is the largest file that is written into the record: half a line, for escapes and the rest.
+const maxInline = record.MaxLine / 2
 
 // A Medium takes what leaves the ceremony. transfer.Folder is one.
 type Medium interface {
 	// Check looks at the medium: free space, written and read back. The text is for people.
 	Check() (text string, err error)
-	// Export writes a new file durably, reads it back and compares.
+	// Export writes a new file durably, reads it back and compares. A file of
+	// that name with the same bytes counts as written; one with other bytes is an error that is fs.ErrExist.
 	Export(name string, data []byte) (path string, err error)
 }
 
@@ -116,122 +43,369 @@ type Config struct {
 	Dir     string // the ceremony's own folder; the record is Dir/record.jsonl
 	Tokens  hsm.Tokens
 	Medium  Medium
-	Inspect func(context.Context) []preflight.Check
-	Now     func() time.Time
-	Rand    io.Reader // for challenges
-	Program string    // "conclave 1.0.0 3f9a…"
+	Inspect func(context.Context) []preflight.Check // may be nil
+	Now     func() time.Time                        // time.Now if nil
+	Rand    io.Reader                               // for challenges; crypto/rand if nil
+	Program string                                  // "conclave 1.0.0 3f9a…"
+	Seen    map[string]int64                        // highest versions that this machine has seen; an older base is refused
+
+	wrap func(journal) journal // for tests that pull the plug
+}
+
+// journal is what a session needs of a record.
+type journal interface {
+	Append(now time.Time, actor, event string, data any) (record.Entry, error)
+	Close() error
 }
 
 // A Session drives one ceremony. Its methods may be called from any goroutine; one acts at a time.
 // Every method that changes something returns after the record is on the disk.
-type Session struct{ _ int }
+// After the record could not be written a session does nothing more: resume the ceremony.
+type Session struct {
+	cfg Config
+	act sync.Mutex // held by whoever acts; owns log, dead and asked
+
+	log   journal
+	dead  error // why the record takes no more
+	asked map[uint32][]Challenge
+
+	mu    sync.RWMutex // guards state; never held while something blocks
+	state State
+}
 
 // Begin starts a ceremony on bundle in cfg.Dir, which must not hold one. anchor is the trusted
 // root; nil is allowed at genesis, else preflight asks for a decision.
 func Begin(cfg Config, bundle *transfer.Bundle, anchor *tuf.Document) (*Session, error) {
-	panic("unwritten")
+	s, err := begin(cfg, bundle, anchor)
+	return s, failed("begin the ceremony", "Nothing was signed.", err)
 }
 
-// Resume goes on with the ceremony in cfg.Dir.
-func Resume(cfg Config) (*Session, error) { panic("unwritten") }
+func begin(cfg Config, bundle *transfer.Bundle, anchor *tuf.Document) (*Session, error) {
+	file, err := bundle.Bytes()
+	if err != nil {
+		return nil, err
+	}
+	e := Opened{Bundle: file, SHA256: sha256Hex(file), Program: cfg.Program, Seen: cfg.Seen}
+	if anchor != nil {
+		e.Anchor = anchor.Bytes()
+	}
+	s := newSession(cfg)
+	if _, err := (State{}).At(s.cfg.Now()).Apply(e); err != nil {
+		return nil, err // before there is a folder
+	}
+	if err := s.create(); err != nil {
+		return nil, err
+	}
+	if len(file) > maxInline {
+		if err := s.keepBeside(bundle, file); err != nil {
+			return nil, errors.Join(err, s.log.Close())
+		}
+	}
+	if err := s.do(e); err != nil {
+		return nil, errors.Join(err, s.log.Close())
+	}
+	return s, nil
+}
 
-// State returns the state now.
-func (s *Session) State() State { panic("unwritten") }
+func newSession(cfg Config) *Session {
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	if cfg.Rand == nil {
+		cfg.Rand = rand.Reader
+	}
+	if cfg.wrap == nil {
+		cfg.wrap = func(j journal) journal { return j }
+	}
+	return &Session{cfg: cfg, asked: map[uint32][]Challenge{}}
+}
+
+// create begins the record. A record without a single entry is what a power cut
+// at this very place leaves: it is used.
+func (s *Session) create() error {
+	if err := os.MkdirAll(s.cfg.Dir, 0o700); err != nil {
+		return fmt.Errorf("make the ceremony's folder: %w", err)
+	}
+	log, err := record.Create(s.recordPath())
+	var exists *record.ExistsError
+	if errors.As(err, &exists) {
+		var entries []record.Entry
+		if log, entries, err = record.Open(s.recordPath()); err == nil && len(entries) > 0 {
+			return errors.Join(exists, log.Close())
+		}
+	}
+	if err != nil {
+		return err
+	}
+	s.log = s.cfg.wrap(log)
+	return nil
+}
+
+// keepBeside writes a bundle that is too large for the record into its folder. One
+// that stands there already belongs to a beginning that came to nothing.
+func (s *Session) keepBeside(bundle *transfer.Bundle, file []byte) error {
+	path := filepath.Join(s.cfg.Dir, BundleFile)
+	if have, err := os.ReadFile(path); err == nil && sha256Hex(have) != sha256Hex(file) {
+		if err := os.Remove(path); err != nil {
+			return fmt.Errorf("keep the bundle beside the record: %w", err)
+		}
+	}
+	if err := transfer.Write(path, bundle); err != nil {
+		return fmt.Errorf("keep the bundle beside the record: %w", err)
+	}
+	return nil
+}
+
+func (s *Session) recordPath() string { return filepath.Join(s.cfg.Dir, RecordFile) }
+
+// Resume goes on with the ceremony in cfg.Dir. One that is closed comes back at
+// its last step, and nothing is added to its record.
+func Resume(cfg Config) (*Session, error) {
+	s, err := resume(cfg)
+	return s, failed("resume the ceremony", "Nothing was changed.", err)
+}
+
+func resume(cfg Config) (*Session, error) {
+	s := newSession(cfg)
+	log, entries, err := record.Open(s.recordPath())
+	if err != nil {
+		return nil, err
+	}
+	s.log = s.cfg.wrap(log)
+	if err := s.replay(entries); err != nil {
+		return nil, errors.Join(err, s.log.Close())
+	}
+	return s, nil
+}
+
+func (s *Session) replay(entries []record.Entry) error {
+	if len(entries) == 0 {
+		return &RuleError{Rule: "order", What: "the record is empty: the ceremony was not begun", Advice: "Begin it again in the same folder."}
+	}
+	state, err := Replay(entries, Beside(s.cfg.Dir))
+	if err != nil {
+		return err
+	}
+	s.set(state)
+	if state.Step() == StepDone {
+		return nil
+	}
+	return s.do(Resumed{Program: s.cfg.Program})
+}
+
+// do journals an event and takes it into the state. The caller holds act.
+func (s *Session) do(e Event) error { return s.put(e, s.cfg.Now()) }
+
+// came is do for what came of an act: a clock that went back meanwhile must not lose a signature.
+func (s *Session) came(e Event) error {
+	now := s.cfg.Now()
+	if floor := s.State().Floor(); now.Before(floor) {
+		now = floor
+	}
+	return s.put(e, now)
+}
+
+func (s *Session) put(e Event, now time.Time) error {
+	if s.dead != nil {
+		return s.dead
+	}
+	next, err := s.State().At(now).Apply(e)
+	if err != nil {
+		return err
+	}
+	data, err := EncodeEvent(inline(e))
+	if err != nil {
+		return err
+	}
+	entry, err := s.log.Append(now, actor(e), e.Kind(), data)
+	if err != nil {
+		s.dead = err
+		return err
+	}
+	s.set(next.recorded(e, entry.Seq, entry.Hash))
+	return nil
+}
+
+// inline is the event as the record takes it: files that are too large stand beside it, or can be built again.
+func inline(e Event) Event {
+	switch e := e.(type) {
+	case Opened:
+		if len(e.Bundle) > maxInline {
+			e.Bundle = nil
+		}
+		return e
+	case Frozen:
+		size := 0
+		for _, d := range e.Documents {
+			size += len(d.Metadata)
+		}
+		if size <= maxInline {
+			return e
+		}
+		docs := make([]FrozenDocument, len(e.Documents))
+		for i, d := range e.Documents {
+			docs[i] = FrozenDocument{Role: d.Role, Digest: d.Digest, Dropped: d.Dropped}
+		}
+		return Frozen{Documents: docs}
+	}
+	return e
+}
+
+// actor says who does an event: a holder, the conductor, or the program.
+func actor(e Event) string {
+	name := ""
+	switch e := e.(type) {
+	case Opened, Resumed, Checked, Frozen, Confirmed, ExportBegun, Exported:
+		return "conclave"
+	case EnrolBegun:
+		name = e.Holder
+	case Enrolled:
+		name = e.Holder
+	case EnrolFailed:
+		name = e.Holder
+	case Reviewed:
+		name = e.Holder
+	case Approved:
+		name = e.Holder
+	case SignBegun:
+		name = e.Holder
+	case Signed:
+		name = e.Holder
+	case SignFailed:
+		name = e.Holder
+	}
+	if name == "" {
+		return "conductor"
+	}
+	return clip(name, record.MaxActor)
+}
+
+// clip cuts text to at most n bytes, at the end of a character.
+func clip(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	for n > 0 && !utf8.RuneStart(s[n]) {
+		n--
+	}
+	return s[:n]
+}
+
+// State returns the state now. It does not wait for an act that is under way.
+func (s *Session) State() State {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.state
+}
+
+func (s *Session) set(state State) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.state = state
+}
 
 // Now is the session's clock.
-func (s *Session) Now() time.Time { panic("unwritten") }
+func (s *Session) Now() time.Time { return s.cfg.Now() }
 
-// Preflight inspects the machine, the clock, the medium, the tokens, the bundle and the policy.
-func (s *Session) Preflight(ctx context.Context) ([]preflight.Check, error) { panic("unwritten") }
+// Dir is the ceremony's folder.
+func (s *Session) Dir() string { return s.cfg.Dir }
 
-// Except records an exception for an open check or rule. At least one name is needed, and a reason.
-func (s *Session) Except(what, reason string, by []string) error { panic("unwritten") }
-
-// PassPreflight ends preflight; clockBy are two people who read the clock (one in practice).
-func (s *Session) PassPreflight(clockBy []string) error { panic("unwritten") }
-
-// Readers lists the readers that hold a token; cheap enough to poll.
-func (s *Session) Readers(ctx context.Context) ([]string, error) { panic("unwritten") }
-
-// A Visitor is a token in a reader, looked at without a PIN.
-type Visitor struct {
-	Reader string
-	Info   hsm.Info
-	Holder string // whose it is, "" when this ceremony does not know it
-	Blank  bool   // 9c is empty
-	Acts   []Act  // what it may sign now, in signing order
-	Done   []Act  // what it has signed already
-	Why    string // why it can sign nothing, "" when Acts is not empty
+// step does one event that nothing but the record is needed for.
+func (s *Session) step(act string, e Event) error {
+	s.act.Lock()
+	defer s.act.Unlock()
+	return failed(act, safeSoFar, s.do(e))
 }
 
-// An Act is one signature to make.
-type Act struct {
-	Role    string
-	Version int64
-	Digest  tuf.Digest
-	KeyID   string
-	Slot    hsm.Slot
-	Counts  []string // requirements that it counts for
+// safeSoFar is true of every refusal: what is on the record stays.
+const safeSoFar = "Nothing was changed; everything on the record is safe."
+
+// Arrive says that a holder is here; serial is 0 where somebody came without a token.
+func (s *Session) Arrive(holder string, serial uint32) error {
+	return s.step("record the arrival of "+holder, Arrived{Holder: holder, Serial: serial})
 }
 
-// Look opens the token in reader, says whose it is and what it can sign, and lets it go. No PIN is involved.
-func (s *Session) Look(ctx context.Context, reader string) (Visitor, error) { panic("unwritten") }
-
-// Arrive and Miss answer the roll call; serial is 0 where somebody came without a token.
-func (s *Session) Arrive(holder string, serial uint32) error { panic("unwritten") }
-func (s *Session) Miss(holder string) error                  { panic("unwritten") }
+// Miss says that a holder is not here.
+func (s *Session) Miss(holder string) error {
+	return s.step("record the absence of "+holder, Missed{Holder: holder})
+}
 
 // CloseRollCall goes on to enrolment or freeze. Everybody must have been asked.
-func (s *Session) CloseRollCall() error { panic("unwritten") }
-
-// Enrol makes holder's key on the token in v. erase is the serial where the slot's key may be lost, else 0.
-func (s *Session) Enrol(ctx context.Context, v Visitor, holder string, current, fresh *hsm.PIN, erase uint32) error {
-	panic("unwritten")
-}
+func (s *Session) CloseRollCall() error { return s.step("close the roll call", RollCalled{}) }
 
 // Drop takes a planned holder out of the draft, as a recorded exception.
-func (s *Session) Drop(holder, reason string, by []string) error { panic("unwritten") }
+func (s *Session) Drop(holder, reason string, by []string) error {
+	return s.step("take "+holder+" out of the draft", Dropped{Holder: holder, Reason: reason, By: by})
+}
 
 // Freeze builds the documents and fixes their payloads.
-func (s *Session) Freeze() error { panic("unwritten") }
+func (s *Session) Freeze() error {
+	s.act.Lock()
+	defer s.act.Unlock()
+	return failed("freeze the documents", safeSoFar, s.freeze())
+}
 
-// Review records that holder has read every frozen document to the end.
-func (s *Session) Review(holder string) error { panic("unwritten") }
+func (s *Session) freeze() error {
+	state := s.State()
+	if state.bundle == nil || state.step != StepFreeze {
+		return s.do(Frozen{}) // which says why not
+	}
+	b, docs, err := state.draft()
+	if err != nil {
+		return err
+	}
+	if state.bundle.Plan != nil {
+		for i, d := range docs {
+			docs[i].Metadata = b.Document(d.Role).Bytes()
+		}
+	}
+	return s.do(Frozen{Documents: docs})
+}
+
+// Review records that holder has read every frozen document to the end. Who was
+// away when the roll was called has arrived by this.
+func (s *Session) Review(holder string) error {
+	s.act.Lock()
+	defer s.act.Unlock()
+	return failed("record the review by "+holder, safeSoFar, s.review(holder))
+}
+
+func (s *Session) review(holder string) error {
+	digests := map[string]string{}
+	for _, d := range s.State().documents {
+		digests[d.role] = d.digest.Hex()
+	}
+	if err := s.arrived(holder, 0); err != nil {
+		return err
+	}
+	return s.do(Reviewed{Holder: holder, Digests: digests})
+}
+
+// arrived records the arrival of somebody who is not in the room yet.
+func (s *Session) arrived(holder string, serial uint32) error {
+	state := s.State()
+	i, err := state.find(holder)
+	if err != nil || state.people[i].presence == Here {
+		return err
+	}
+	return s.do(Arrived{Holder: holder, Serial: serial})
+}
 
 // CloseReview goes on to sign. Everybody who is here must have reviewed.
-func (s *Session) CloseReview() error { panic("unwritten") }
+func (s *Session) CloseReview() error { return s.step("close the review", ReviewClosed{}) }
 
-// A Challenge asks for one word of a payload's digest, to be heard from the conductor.
-type Challenge struct {
-	Role     string
-	Position int // 1 to 32
-}
+// CloseSigning goes on to confirm, complete or partial.
+func (s *Session) CloseSigning() error { return s.step("close signing", SigningClosed{}) }
 
-// Challenges picks the words that the visitor's holder must type: at least
-// two, and at least one of every document in v.Acts.
-func (s *Session) Challenges(v Visitor) ([]Challenge, error) { panic("unwritten") }
-
-// Approve checks the words (case and space are forgiven) and records the approval. A wrong word is a *WordError.
-func (s *Session) Approve(v Visitor, asked []Challenge, words []string) error { panic("unwritten") }
-
-// Sign has the token in v sign one act: journaled, signed, verified on the spot, recorded. The PIN is
-// sent once and stays the caller's to wipe. serialTyped must be the token's serial when one try is left, else 0.
-func (s *Session) Sign(ctx context.Context, v Visitor, act Act, pin *hsm.PIN, serialTyped uint32) error {
-	panic("unwritten")
-}
-
-// CloseSigning goes on to confirm, complete or partial; ReopenSigning goes back.
-func (s *Session) CloseSigning() error  { panic("unwritten") }
-func (s *Session) ReopenSigning() error { panic("unwritten") }
-
-// Confirm verifies the result as a client will and records the verdict, which it returns in sentences.
-func (s *Session) Confirm() (verdict []string, err error) { panic("unwritten") }
-
-// Export writes the bundle to the medium and reads it back. It may be called again for another medium.
-func (s *Session) Export() (Exported, error) { panic("unwritten") }
-
-// CloseCeremony seals the record and exports it beside the bundle.
-func (s *Session) CloseCeremony(statement string) error { panic("unwritten") }
+// ReopenSigning goes back to sign, while signatures are missing.
+func (s *Session) ReopenSigning() error { return s.step("go back to signing", SigningReopened{}) }
 
 // Close lets go of the record without sealing it; the ceremony can be resumed.
-func (s *Session) Close() error { panic("unwritten") }
+func (s *Session) Close() error {
+	s.act.Lock()
+	defer s.act.Unlock()
+	if s.dead == nil {
+		s.dead = &RuleError{Step: s.State().Step(), Rule: "closed", What: "the session was closed", Advice: "Resume the ceremony."}
+	}
+	return s.log.Close()
+}

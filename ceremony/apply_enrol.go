@@ -1,0 +1,209 @@
+package ceremony
+
+import (
+	"crypto/ecdsa"
+	"crypto/x509"
+	"fmt"
+	"slices"
+
+	"conclave/ceremony/tuf"
+	"conclave/hsm"
+	"conclave/transfer"
+)
+
+func (e EnrolBegun) apply(s *State) error {
+	if err := s.checkEnrol(e.Holder, e.Serial); err != nil {
+		return err
+	}
+	s.enrolling = with(s.enrolling, e.Serial, e.Holder)
+	return nil
+}
+
+// checkEnrol says whether the holder may make a key on the token.
+func (s State) checkEnrol(holder string, serial uint32) error {
+	i, err := s.findHere(holder)
+	if err != nil {
+		return err
+	}
+	owner, known := s.ownerOf(serial)
+	switch {
+	case s.people[i].enrolled:
+		return s.rule("enrolment", fmt.Sprintf("%s has enrolled already", s.people[i].name),
+			"One key for each holder. A backup token is enrolled in a later ceremony.")
+	case serial == 0:
+		return s.rule("serial", "the token has no serial number", "Use another token.")
+	case known && !owner.is(holder):
+		return s.rule("serial", fmt.Sprintf("token %d is %s's", serial, owner.name),
+			fmt.Sprintf("%s enrols a token that nobody else uses.", s.people[i].name))
+	}
+	return nil
+}
+
+func (e Enrolled) apply(s *State) error {
+	i, err := s.find(e.Holder)
+	if err != nil {
+		return err
+	}
+	serial := e.Evidence.Serial
+	begun, ok := s.enrolling[serial]
+	if !ok || !s.people[i].is(begun) {
+		return s.rule("order", fmt.Sprintf("token %d was not asked for a key for %s", serial, e.Holder), "")
+	}
+	if err := s.checkEnrol(e.Holder, serial); err != nil {
+		return err
+	}
+	key, err := s.checkNewKey(e)
+	if err != nil {
+		return err
+	}
+	s.change(i, func(p *person) {
+		p.enrolled = true
+		p.keys = []tuf.Key{key}
+		p.tokens = []transfer.Evidence{e.Evidence.of(p.name)}
+		if !slices.Contains(p.serials, serial) {
+			p.serials = append(slices.Clone(p.serials), serial)
+		}
+	})
+	s.enrolling = without(s.enrolling, serial)
+	s.afterEnrolment()
+	return nil
+}
+
+// checkNewKey reads the key that a token says it has made, and refuses one that does not fit the plan.
+func (s State) checkNewKey(e Enrolled) (tuf.Key, error) {
+	key, err := tuf.ParsePublicKey([]byte(e.Key))
+	if err != nil {
+		return tuf.Key{}, s.ruleErr("key", err)
+	}
+	plan := s.bundle.Plan
+	if got := algorithmOf(key); got != plan.Algorithm {
+		return tuf.Key{}, s.rule("key", fmt.Sprintf("the plan wants %s keys, this one is %s", plan.Algorithm, got), "")
+	}
+	if owner, known := s.holderOf(key.SPKI); known {
+		return tuf.Key{}, s.rule("key", fmt.Sprintf("this key is %s's already", owner.name),
+			"The same key cannot count for two people. Make a new one.")
+	}
+	if slices.ContainsFunc(slices.Concat(plan.Snapshot, plan.Timestamp), func(k tuf.Key) bool { return k.SPKI == key.SPKI }) {
+		return tuf.Key{}, s.rule("key", "this key is an online key of the plan", "Make a new one.")
+	}
+	if e.Evidence.KeyID != key.ID {
+		return tuf.Key{}, s.rule("evidence", "the evidence is about another key", "")
+	}
+	if err := e.Evidence.check(key); err != nil {
+		return tuf.Key{}, s.rule("evidence", err.Error(), "Use a token that keeps its own keys and asks for PIN and touch.")
+	}
+	return key, nil
+}
+
+// algorithmOf names a key's algorithm as plans do.
+func algorithmOf(k tuf.Key) string {
+	if pub, ok := k.Public.(*ecdsa.PublicKey); ok {
+		switch pub.Curve.Params().BitSize {
+		case 256:
+			return string(hsm.P256)
+		case 384:
+			return string(hsm.P384)
+		}
+	}
+	return k.Type
+}
+
+// check holds the evidence against the key: the token's own statement must be
+// about this key and no other.
+func (e Evidence) check(key tuf.Key) error {
+	if e.Slot != hsm.SlotSignature.String() {
+		return fmt.Errorf("the key is in slot %q, ceremony keys live in %s", e.Slot, hsm.SlotSignature)
+	}
+	for _, p := range []struct{ what, policy string }{{"PIN", e.PINPolicy}, {"touch", e.TouchPolicy}} {
+		if p.policy != string(hsm.PolicyAlways) && p.policy != string(hsm.PolicyUnknown) {
+			return fmt.Errorf("the key wants a %s %q, a ceremony key wants it always", p.what, p.policy)
+		}
+	}
+	if len(e.Leaf) == 0 {
+		return nil
+	}
+	leaf, err := x509.ParseCertificate(e.Leaf)
+	if err != nil {
+		return fmt.Errorf("read attestation: %w", err)
+	}
+	attested, err := tuf.NewKey(leaf.PublicKey)
+	if err != nil {
+		return fmt.Errorf("read attestation: %w", err)
+	}
+	if attested.SPKI != key.SPKI {
+		return fmt.Errorf("the token's attestation is about another key")
+	}
+	return nil
+}
+
+// of is the evidence as a bundle carries it.
+func (e Evidence) of(holder string) transfer.Evidence {
+	return transfer.Evidence{
+		KeyID: e.KeyID, Serial: e.Serial, Firmware: e.Firmware, Holder: holder, Slot: e.Slot,
+		PINPolicy: e.PINPolicy, TouchPolicy: e.TouchPolicy, Leaf: e.Leaf, Device: e.Device,
+	}
+}
+
+func (e EnrolFailed) apply(s *State) error {
+	begun, ok := s.enrolling[e.Serial]
+	if !ok || samePerson(begun) != samePerson(e.Holder) {
+		return s.rule("order", fmt.Sprintf("token %d was not asked for a key for %s", e.Serial, e.Holder), "")
+	}
+	return nil // the token may hold a new key all the same: the next try takes it
+}
+
+func (e Dropped) apply(s *State) error {
+	i, err := s.find(e.Holder)
+	if err != nil {
+		return err
+	}
+	if s.people[i].enrolled {
+		return s.rule("enrolment", fmt.Sprintf("%s has enrolled and stays in the draft", s.people[i].name), "")
+	}
+	if err := checkText("the reason", e.Reason); err != nil {
+		return s.ruleErr("exception", err)
+	}
+	if err := checkPeople(e.By, 1); err != nil {
+		return s.ruleErr("exception", err)
+	}
+	left := slices.Delete(slices.Clone(s.people), i, i+1)
+	if err := s.checkThresholds(left, s.people[i].name); err != nil {
+		return err
+	}
+	s.people = left
+	s.exceptions = append(slices.Clone(s.exceptions), Excepted{What: "holder " + e.Holder, Reason: e.Reason, By: e.By})
+	s.afterEnrolment()
+	return nil
+}
+
+// checkThresholds refuses a draft that the people who are left could never sign.
+func (s State) checkThresholds(left []person, dropped string) error {
+	plan := s.bundle.Plan
+	for _, r := range []struct {
+		role      string
+		threshold int
+	}{{tuf.Root, plan.RootThreshold}, {tuf.Targets, plan.TargetsThreshold}} {
+		if n := countRole(left, r.role); n < r.threshold {
+			return s.rule("threshold", fmt.Sprintf("without %s, %s has %d keyholders and needs %d", dropped, r.role, n, r.threshold),
+				"Close this ceremony and plan a new one with other people or another threshold.")
+		}
+	}
+	return nil
+}
+
+func countRole(people []person, role string) int {
+	n := 0
+	for _, p := range people {
+		if slices.Contains(p.roles, role) {
+			n++
+		}
+	}
+	return n
+}
+
+// afterEnrolment goes on to freeze once nobody is left to enrol.
+func (s *State) afterEnrolment() {
+	if !slices.ContainsFunc(s.people, func(p person) bool { return !p.enrolled }) {
+		s.step = StepFreeze
+	}
+}

@@ -1,0 +1,228 @@
+package ceremony
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"slices"
+
+	"conclave/ceremony/preflight"
+	"conclave/ceremony/tuf"
+	"conclave/transfer"
+)
+
+func (e Opened) apply(s *State) error {
+	if sha256Hex(e.Bundle) != e.SHA256 {
+		return s.rule("bundle", "the bundle is not the one that was opened: its SHA-256 differs",
+			"Find the bundle file whose SHA-256 is "+e.SHA256+".")
+	}
+	b, err := transfer.Parse(e.Bundle)
+	if err != nil {
+		return s.ruleErr("bundle", err)
+	}
+	s.step = StepPreflight
+	s.bundle, s.program, s.seen, s.genesis = b, e.Program, e.Seen, b.Plan != nil
+	if len(e.Anchor) > 0 {
+		if s.anchor, err = tuf.Parse(e.Anchor); err != nil {
+			return s.ruleErr("anchor", err)
+		}
+	}
+	s.floor = b.Created.UTC()
+	if !s.clock.IsZero() && s.clock.Before(s.floor) {
+		return &ClockError{Now: s.clock, Floor: s.floor}
+	}
+	s.title = title(b)
+	if s.genesis {
+		return e.openPlan(s)
+	}
+	return e.openDocuments(s)
+}
+
+// openPlan begins a genesis.
+func (e Opened) openPlan(s *State) error {
+	b := s.bundle
+	if len(b.Base.Roots) > 0 || len(b.Documents) > 0 {
+		return s.rule("bundle", "the bundle holds a plan for a first root and metadata as well", "Plan it again.")
+	}
+	if s.anchor != nil {
+		return s.rule("anchor", fmt.Sprintf("the plan is for a first root, but root %d is trusted already", s.anchor.Version()),
+			"A genesis begins a new repository. To change the one that is trusted here, plan its next root.")
+	}
+	if err := checkPlan(b.Plan); err != nil {
+		return s.ruleErr("plan", err)
+	}
+	s.people = planned(b.Plan)
+	return nil
+}
+
+// openDocuments begins a ceremony on documents that exist.
+func (e Opened) openDocuments(s *State) error {
+	b := s.bundle
+	if len(b.Documents) == 0 {
+		return s.rule("bundle", "the bundle holds nothing to sign", "Plan it again.")
+	}
+	for _, d := range b.Documents {
+		if d.Role == tuf.Snapshot || d.Role == tuf.Timestamp {
+			return s.rule("bundle", fmt.Sprintf("the bundle wants %s signed, which is an online role", d.Role),
+				"Online roles are signed where the repository is published, never in a ceremony. Plan it without.")
+		}
+	}
+	if root := b.Root(); root == nil || root.Practice() != b.Practice {
+		return s.rule("practice", "the bundle and its root do not agree whether this is a rehearsal",
+			"Practice keys and real ones must not meet: plan the bundle again on the right root.")
+	}
+	if err := s.checkBase(); err != nil {
+		return err
+	}
+	docs, err := newDocuments(b)
+	if err != nil {
+		return s.ruleErr("bundle", err)
+	}
+	s.people = holders(docs, b.Root())
+	return nil
+}
+
+// checkBase holds the bundle's base against the anchor and what this machine has seen.
+func (s State) checkBase() error {
+	b := s.bundle
+	if len(b.Base.Roots) == 0 {
+		root := b.Document(tuf.Root)
+		switch {
+		case s.anchor != nil:
+			return s.rule("anchor", fmt.Sprintf("root %d is trusted, but the bundle builds on no root", s.anchor.Version()),
+				"Plan the bundle again on the repository as it is.")
+		case root == nil || root.Version() != 1:
+			return s.rule("base", "the bundle builds on no root and brings no root 1", "Plan the bundle again on the repository as it is.")
+		}
+		return nil
+	}
+	if _, err := b.CheckBase(s.trusted(), s.seen); err != nil {
+		return s.ruleErr("base", err)
+	}
+	return nil
+}
+
+// trusted is the root from which everything is verified: the one given apart from
+// the bundle; without one, which is an exception that people decide on, the
+// oldest root of the base; at genesis the first root itself, compared by people.
+func (s State) trusted() *tuf.Document {
+	switch {
+	case s.anchor != nil:
+		return s.anchor
+	case len(s.bundle.Base.Roots) > 0:
+		return s.bundle.Base.Roots[0]
+	}
+	return s.bundle.Document(tuf.Root)
+}
+
+func sha256Hex(b []byte) string {
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:])
+}
+
+func (e Resumed) apply(s *State) error {
+	s.program = e.Program
+	s.signing = nil // no token signs across a stop: what was not recorded was not signed
+	s.writing = nil
+	return nil
+}
+
+func (e Checked) apply(s *State) error {
+	if len(e.Checks) == 0 {
+		return s.rule("preflight", "a preflight saw nothing", "")
+	}
+	seen := map[string]bool{}
+	for _, c := range e.Checks {
+		known := slices.Contains([]preflight.Status{preflight.OK, preflight.Note, preflight.Stop}, c.Status)
+		if c.Name == "" || seen[c.Name] || !known {
+			return s.rule("preflight", fmt.Sprintf("the check %q has no name, comes twice, or has no known verdict", c.Name), "")
+		}
+		seen[c.Name] = true
+	}
+	s.checks = slices.Clone(e.Checks)
+	return nil
+}
+
+func (e Excepted) apply(s *State) error {
+	if err := checkText("what the exception is for", e.What); err != nil {
+		return s.ruleErr("exception", err)
+	}
+	if err := checkText("the reason for the exception", e.Reason); err != nil {
+		return s.ruleErr("exception", err)
+	}
+	if err := checkPeople(e.By, 1); err != nil {
+		return s.ruleErr("exception", err)
+	}
+	s.exceptions = append(slices.Clone(s.exceptions), e)
+	return nil
+}
+
+func (e PreflightPassed) apply(s *State) error {
+	if len(s.checks) == 0 {
+		return s.rule("preflight", "nothing has been checked yet", "Run the preflight first.")
+	}
+	if err := s.checkOpen(); err != nil {
+		return err
+	}
+	want := 2
+	if s.Practice() {
+		want = 1
+	}
+	if err := checkPeople(e.ClockBy, want); err != nil {
+		return s.rule("clock", "the clock was not read by enough people: "+err.Error(),
+			"Two people read the clock aloud and compare it with their watches.")
+	}
+	s.step = StepRollCall
+	return nil
+}
+
+// checkOpen refuses while a check still wants a decision.
+func (s State) checkOpen() error {
+	open := s.Open()
+	if len(open) == 0 {
+		return nil
+	}
+	return s.rule("preflight", fmt.Sprintf("the preflight stops at %s", both(open)),
+		"Mend it and check again, or record an exception: why, and who decided.")
+}
+
+func (e Arrived) apply(s *State) error {
+	i, err := s.find(e.Holder)
+	if err != nil {
+		return err
+	}
+	if owner, ok := s.ownerOf(e.Serial); ok && !owner.is(e.Holder) {
+		return s.rule("serial", fmt.Sprintf("token %d is %s's, not %s's", e.Serial, owner.name, s.people[i].name),
+			"Read the serial on the back of the token.")
+	}
+	s.change(i, func(p *person) {
+		p.presence = Here
+		if e.Serial != 0 && !slices.Contains(p.serials, e.Serial) {
+			p.serials = append(slices.Clone(p.serials), e.Serial)
+		}
+	})
+	return nil
+}
+
+func (e Missed) apply(s *State) error {
+	i, err := s.find(e.Holder)
+	if err != nil {
+		return err
+	}
+	s.change(i, func(p *person) { p.presence = Away })
+	return nil
+}
+
+func (e RollCalled) apply(s *State) error {
+	for _, p := range s.people {
+		if p.presence == Unknown {
+			return s.rule("roll call", fmt.Sprintf("nobody has said whether %s is here", p.name),
+				"Everybody is asked for: here or not.")
+		}
+	}
+	s.step = StepFreeze
+	if s.genesis {
+		s.step = StepEnrolment
+	}
+	return nil
+}

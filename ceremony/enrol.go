@@ -1,0 +1,172 @@
+package ceremony
+
+import (
+	"context"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+
+	"conclave/ceremony/tuf"
+	"conclave/hsm"
+)
+
+// Enrol makes holder's key on the token in v. erase is the serial where the slot's key may be lost, else 0.
+//
+// Where an earlier try was cut off after the token had made its key, that key
+// is taken: one that the token made itself, with the holder's name beside it, on a token that was asked for it.
+func (s *Session) Enrol(ctx context.Context, v Visitor, holder string, current, fresh *hsm.PIN, erase uint32) error {
+	s.act.Lock()
+	defer s.act.Unlock()
+	err := s.enrol(ctx, v, holder, current, fresh, erase)
+	return failed(fmt.Sprintf("enrol token %d for %s", v.Info.Serial, holder), s.safeEnrol(v, err), err)
+}
+
+func (s *Session) enrol(ctx context.Context, v Visitor, holder string, current, fresh *hsm.PIN, erase uint32) error {
+	if err := s.arrived(holder, v.Info.Serial); err != nil {
+		return err
+	}
+	begun := EnrolBegun{Holder: holder, Serial: v.Info.Serial}
+	if err := s.may(begun); err != nil {
+		return err
+	}
+	token, err := s.open(ctx, v)
+	if err != nil {
+		return err
+	}
+	defer token.Close() // what it made is recorded or not by then
+	key, found, err := s.left(ctx, token, holder)
+	if err != nil {
+		return err
+	}
+	if found {
+		return s.enrolled(ctx, token, holder, key)
+	}
+	if err := s.checkBlank(ctx, token, current, fresh, erase); err != nil {
+		return err
+	}
+	if err := s.do(begun); err != nil {
+		return err
+	}
+	key, err = token.Enrol(ctx, hsm.Enrolment{
+		Slot: hsm.SlotSignature, Algorithm: hsm.Algorithm(s.State().bundle.Plan.Algorithm),
+		Holder: holder, CurrentPIN: current, NewPIN: fresh, Erase: erase,
+	})
+	if err != nil {
+		return errors.Join(err, s.enrolFailed(holder, v.Info.Serial, err))
+	}
+	return s.enrolled(ctx, token, holder, key)
+}
+
+// left finds the key that an earlier try left on the token.
+func (s *Session) left(ctx context.Context, token hsm.Token, holder string) (hsm.Key, bool, error) {
+	state := s.State()
+	begun, ok := state.enrolling[token.Info().Serial]
+	if !ok || samePerson(begun) != samePerson(holder) {
+		return hsm.Key{}, false, nil
+	}
+	k, ok, err := signatureKey(ctx, token)
+	if err != nil || !ok {
+		return hsm.Key{}, false, err
+	}
+	key, err := tuf.NewKey(k.Public)
+	if err != nil {
+		return hsm.Key{}, false, nil
+	}
+	_, taken := state.holderOf(key.SPKI)
+	mine := k.Generated && k.Holder == holder && !taken && algorithmOf(key) == state.bundle.Plan.Algorithm
+	return k, mine, nil
+}
+
+func signatureKey(ctx context.Context, token hsm.Token) (hsm.Key, bool, error) {
+	keys, err := token.Keys(ctx)
+	if err != nil {
+		return hsm.Key{}, false, err
+	}
+	for _, k := range keys {
+		if k.Slot == hsm.SlotSignature {
+			return k, true, nil
+		}
+	}
+	return hsm.Key{}, false, nil
+}
+
+// checkBlank refuses, before a PIN is sent, what the token would refuse anyway.
+func (s *Session) checkBlank(ctx context.Context, token hsm.Token, current, fresh *hsm.PIN, erase uint32) error {
+	state, info := s.State(), token.Info()
+	_, occupied, err := signatureKey(ctx, token)
+	switch {
+	case err != nil:
+		return err
+	case occupied && erase != info.Serial:
+		return hsm.ErrOccupied
+	case info.Retries == 0:
+		return hsm.ErrBlocked
+	case info.Retries == 1:
+		return state.rule("last try", fmt.Sprintf("token %d has one PIN try left", info.Serial),
+			"A wrong PIN would block it. Set its PIN anew with the PUK first, or use another token.")
+	case !current.Complete() || fresh != nil && !fresh.Complete():
+		return state.rule("pin", fmt.Sprintf("a PIN has at least %d characters", hsm.MinPIN), "Nothing was sent to the token. Type the PIN.")
+	}
+	return nil
+}
+
+// enrolled records the key with the token's evidence for it.
+func (s *Session) enrolled(ctx context.Context, token hsm.Token, holder string, key hsm.Key) error {
+	info := token.Info()
+	proof, err := token.Attest(ctx, key.Slot)
+	if err != nil {
+		err = fmt.Errorf("ask the token for its statement about the key: %w", err)
+		return errors.Join(err, s.enrolFailed(holder, info.Serial, err))
+	}
+	e, err := newEnrolled(holder, info, key, proof)
+	if err == nil {
+		err = s.may(e)
+	}
+	if err != nil {
+		return errors.Join(err, s.enrolFailed(holder, info.Serial, err))
+	}
+	return s.came(e)
+}
+
+func newEnrolled(holder string, info hsm.Info, key hsm.Key, proof hsm.Attestation) (Enrolled, error) {
+	k, err := tuf.NewKey(key.Public)
+	if err != nil {
+		return Enrolled{}, err
+	}
+	der, err := x509.MarshalPKIXPublicKey(key.Public)
+	if err != nil {
+		return Enrolled{}, fmt.Errorf("write the public key: %w", err)
+	}
+	return Enrolled{
+		Holder: holder,
+		Key:    string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der})),
+		Evidence: Evidence{
+			KeyID: k.ID, Serial: info.Serial, Firmware: info.Firmware, Slot: key.Slot.String(),
+			PINPolicy: string(key.PINPolicy), TouchPolicy: string(key.TouchPolicy),
+			Leaf: proof.Leaf, Device: proof.Device,
+		},
+	}, nil
+}
+
+// enrolFailed records why there is no new key. The token may hold one all the same.
+func (s *Session) enrolFailed(holder string, serial uint32, why error) error {
+	if s.dead != nil {
+		return nil // why is that the record takes no more
+	}
+	return s.came(EnrolFailed{Holder: holder, Serial: serial, Reason: clip(why.Error(), maxReason), Retries: retriesOf(why)})
+}
+
+// safeEnrol says what a failed enrolment left behind.
+func (s *Session) safeEnrol(v Visitor, err error) string {
+	var refused *hsm.PINError
+	switch {
+	case errors.Is(err, hsm.ErrOccupied):
+		return fmt.Sprintf("Nothing was changed on the token. The key in its slot 9c may be somebody's: use another token, or, if the key may be lost for good, type the serial %d.", v.Info.Serial)
+	case errors.As(err, &refused):
+		return "No key was made. A new YubiKey has the PIN 123456; this token has another one."
+	case errors.Is(err, hsm.ErrRemoved):
+		return fmt.Sprintf("Everybody who has enrolled stays enrolled. Put %d back in and try again: if it has made its key already, that key is taken.", v.Info.Serial)
+	}
+	return "Everybody who has enrolled stays enrolled; try again, or use another token."
+}

@@ -1,0 +1,212 @@
+package ceremony
+
+import (
+	"fmt"
+	"slices"
+
+	"conclave/ceremony/tuf"
+	"conclave/transfer"
+)
+
+// A Presence says whether somebody is in the room.
+type Presence string
+
+// Unknown until the roll call has asked.
+const (
+	Unknown Presence = "unknown"
+	Here    Presence = "here"
+	Away    Presence = "away"
+)
+
+// A Participant is one holder and how far they are.
+type Participant struct {
+	Name     string
+	Roles    []string // roles of the new root that their keys are in
+	Leaving  bool     // only the old root knows them
+	Presence Presence
+	Serials  []uint32 // of their tokens, as far as known
+	Enrolled bool     // at genesis: their token has made its key
+	Reviewed bool     // has read exactly the frozen payloads
+}
+
+// Participants lists everybody whose key counts, or will count, for a document
+// of this ceremony, in the bundle's order.
+func (s State) Participants() []Participant {
+	list := make([]Participant, 0, len(s.people))
+	for _, p := range s.people {
+		list = append(list, Participant{
+			Name:     p.name,
+			Roles:    slices.Clone(p.roles),
+			Leaving:  p.leaving,
+			Presence: p.presence,
+			Serials:  slices.Clone(p.serials),
+			Enrolled: p.enrolled,
+			Reviewed: p.reviewed,
+		})
+	}
+	return list
+}
+
+// A person is a participant as the state knows them. Its slices and maps are
+// replaced, never changed.
+type person struct {
+	name     string
+	roles    []string
+	leaving  bool
+	presence Presence
+	serials  []uint32
+	keys     []tuf.Key // a key that the old and the new root list under two keyids stands here twice
+	tokens   []transfer.Evidence
+	enrolled bool
+	reviewed bool
+	approved map[uint32]map[string]string // serial → role → digest
+}
+
+func (p person) is(name string) bool { return samePerson(p.name) == samePerson(name) }
+
+func (p person) hasKey(spki tuf.Digest) bool {
+	return slices.ContainsFunc(p.keys, func(k tuf.Key) bool { return k.SPKI == spki })
+}
+
+// find gives the place of a person, or the rule that there must be one of that name.
+func (s State) find(name string) (int, error) {
+	i := slices.IndexFunc(s.people, func(p person) bool { return p.is(name) })
+	if i < 0 {
+		return 0, s.rule("holder", fmt.Sprintf("%q holds no key that counts in this ceremony", name),
+			"Only keyholders of the bundle's roles take part; others can be named as witnesses when it is closed.")
+	}
+	return i, nil
+}
+
+// findHere is find for what only people in the room can do.
+func (s State) findHere(name string) (int, error) {
+	i, err := s.find(name)
+	if err != nil {
+		return 0, err
+	}
+	if s.people[i].presence != Here {
+		return 0, s.rule("roll call", fmt.Sprintf("%s is not in the room", s.people[i].name),
+			"Record the arrival first.")
+	}
+	return i, nil
+}
+
+// change replaces one person, in a copy of the list.
+func (s *State) change(i int, f func(*person)) {
+	s.people = slices.Clone(s.people)
+	f(&s.people[i])
+}
+
+// ownerOf is the person whose token has the serial.
+func (s State) ownerOf(serial uint32) (person, bool) {
+	i := slices.IndexFunc(s.people, func(p person) bool { return slices.Contains(p.serials, serial) })
+	if serial == 0 || i < 0 {
+		return person{}, false
+	}
+	return s.people[i], true
+}
+
+// holderOf is the person whose key it is.
+func (s State) holderOf(spki tuf.Digest) (person, bool) {
+	i := slices.IndexFunc(s.people, func(p person) bool { return p.hasKey(spki) })
+	if i < 0 {
+		return person{}, false
+	}
+	return s.people[i], true
+}
+
+// planned lists the people of a plan.
+func planned(plan *transfer.Plan) []person {
+	var people []person
+	for _, h := range plan.Holders {
+		p := person{name: h.Name, presence: Unknown}
+		if h.Root {
+			p.roles = append(p.roles, tuf.Root)
+		}
+		if h.Targets {
+			p.roles = append(p.roles, tuf.Targets)
+		}
+		people = append(people, p)
+	}
+	return people
+}
+
+// holders lists the people whose keys count for documents: those of the new
+// root first, then those whom only the old one knows.
+func holders(documents []document, newRoot *tuf.Document) []person {
+	var people []person
+	for _, d := range documents {
+		for _, r := range slices.Backward(d.requirements()) { // a root's own keys come after the old root's
+			for _, k := range r.Keys {
+				people = withKey(people, k, r.Holders[k.ID])
+			}
+		}
+	}
+	for i := range people {
+		people[i].roles = rolesOf(people[i], newRoot)
+		people[i].leaving = onlyOldRoot(people[i], documents)
+	}
+	return people
+}
+
+// withKey adds a key to the person it belongs to: the one who has it already
+// under another keyid, the one of the same name, or a new one.
+func withKey(people []person, k tuf.Key, h tuf.Holder) []person {
+	name := h.Name
+	if name == "" {
+		name = shortKeyID(k.ID)
+	}
+	i := slices.IndexFunc(people, func(p person) bool { return p.hasKey(k.SPKI) })
+	if i < 0 {
+		i = slices.IndexFunc(people, func(p person) bool { return p.is(name) })
+	}
+	if i < 0 {
+		i = len(people)
+		people = append(people, person{name: name, presence: Unknown})
+	}
+	p := &people[i]
+	if !slices.ContainsFunc(p.keys, func(have tuf.Key) bool { return have.ID == k.ID && have.SPKI == k.SPKI }) {
+		p.keys = append(p.keys, k)
+	}
+	if h.Serial != 0 && !slices.Contains(p.serials, h.Serial) {
+		p.serials = append(p.serials, h.Serial)
+	}
+	return people
+}
+
+// shortKeyID names a key that belongs to nobody.
+func shortKeyID(id string) string {
+	if len(id) > 8 {
+		id = id[:8]
+	}
+	return "key " + id
+}
+
+// rolesOf lists the roles of root that p's keys are in.
+func rolesOf(p person, root *tuf.Document) []string {
+	if root == nil || root.Root() == nil {
+		return nil
+	}
+	var roles []string
+	for _, role := range []string{tuf.Root, tuf.Targets} {
+		r := root.Root().Roles[role]
+		if r != nil && slices.ContainsFunc(p.keys, func(k tuf.Key) bool { return slices.Contains(r.KeyIDs, k.ID) }) {
+			roles = append(roles, role)
+		}
+	}
+	return roles
+}
+
+// onlyOldRoot reports whether p signs only because the old root wants it.
+func onlyOldRoot(p person, documents []document) bool {
+	for _, d := range documents {
+		reqs := d.requirements()
+		for i, r := range reqs {
+			old := d.role == tuf.Root && len(reqs) == 2 && i == 0
+			if !old && slices.ContainsFunc(r.Keys, func(k tuf.Key) bool { return p.hasKey(k.SPKI) }) {
+				return false
+			}
+		}
+	}
+	return true
+}

@@ -1,0 +1,136 @@
+package ceremony
+
+import (
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"conclave/ceremony/tuf"
+	"conclave/transfer"
+)
+
+// A result is what can be worked out of a bundle at some cost. It is worked out
+// once, when somebody first asks; states share it.
+type result struct {
+	verify func() (*transfer.Complete, error)
+	file   func() ([]byte, error)
+}
+
+// newResult is about b as it is exported: with the head of the record that confirmed it.
+func newResult(b *transfer.Bundle, anchor *tuf.Document, head transfer.RecordHead) *result {
+	return &result{
+		verify: sync.OnceValues(func() (*transfer.Complete, error) { return verify(b, anchor) }),
+		file: sync.OnceValues(func() ([]byte, error) {
+			out := *b
+			if head.Entries > 0 {
+				out.Record = &head
+			}
+			return out.Bytes()
+		}),
+	}
+}
+
+// verify proves that b is complete, and plays a client that trusts anchor: it
+// walks the roots one by one (TUF 5.3) and checks each document with the newest.
+func verify(b *transfer.Bundle, anchor *tuf.Document) (*transfer.Complete, error) {
+	if anchor == nil {
+		anchor = b.Document(tuf.Root)
+	}
+	complete, err := b.Verify(anchor)
+	if err != nil {
+		return nil, err
+	}
+	chain, err := tuf.NewChain(complete.Chain().First())
+	if err != nil {
+		return nil, fmt.Errorf("play a client: %w", err)
+	}
+	for _, root := range complete.Chain().Roots()[1:] {
+		if chain, err = chain.Extend(root); err != nil {
+			return nil, fmt.Errorf("play a client: %w", err)
+		}
+	}
+	if root := b.Document(tuf.Root); root != nil && chain.Latest().Digest() != root.Digest() {
+		return nil, fmt.Errorf("play a client: it ends at root %d, not at the bundle's root %d", chain.Latest().Version(), root.Version())
+	}
+	return complete, nil
+}
+
+// Verdict works out what Confirm would say now, in sentences: what a client
+// will make of the bundle, or what is still missing.
+func (s State) Verdict(now time.Time) (verdict []string, complete bool, err error) {
+	if len(s.documents) == 0 {
+		return nil, false, s.rule("order", "nothing is frozen yet", "")
+	}
+	if !s.Complete() {
+		return s.partialVerdict(), false, nil
+	}
+	proof, err := s.result.verify()
+	if err != nil {
+		return nil, false, s.ruleErr("verify", err)
+	}
+	for _, d := range s.documents {
+		verdict = append(verdict, d.sentence())
+	}
+	verdict = append(verdict, s.clientSentence(proof))
+	for _, d := range s.bundle.Documents {
+		verdict = append(verdict, expirySentence(d, now))
+	}
+	return append(verdict, "Nothing is missing: it can be published."), true, nil
+}
+
+func (s State) partialVerdict() []string {
+	verdict := []string{"Not complete: no client accepts it yet."}
+	for _, d := range s.documents {
+		verdict = append(verdict, d.sentence())
+	}
+	return append(verdict, s.Still()...)
+}
+
+// sentence says how far one document is.
+func (d document) sentence() string {
+	parts := make([]string, 0, len(d.tallies))
+	for _, t := range d.tallies {
+		parts = append(parts, fmt.Sprintf("%d of %d by %s", t.Signed, t.Requirement.Threshold, t.Requirement.Name))
+	}
+	return fmt.Sprintf("%s %d is signed: %s.", capital(d.role), d.version, strings.Join(parts, ", "))
+}
+
+// clientSentence says who will accept the result.
+func (s State) clientSentence(proof *transfer.Complete) string {
+	first := proof.Chain().First()
+	names := titleOf(s.bundle)
+	if len(s.bundle.Base.Roots) == 0 {
+		return fmt.Sprintf("A client that is given root %d (%s) accepts %s.", first.Version(), first.Digest(), names)
+	}
+	return fmt.Sprintf("A client that trusts root %d walks to root %d and accepts %s.",
+		first.Version(), proof.Chain().Latest().Version(), names)
+}
+
+func expirySentence(d transfer.Document, now time.Time) string {
+	expires := d.Metadata.Expires().UTC()
+	name := fmt.Sprintf("%s %d", capital(d.Role), d.Metadata.Version())
+	if !expires.After(now) {
+		return fmt.Sprintf("%s expired on %s.", name, expires.Format(time.DateOnly))
+	}
+	return fmt.Sprintf("%s expires on %s, in %s.", name, expires.Format(time.DateOnly), span(expires.Sub(now)))
+}
+
+// span is a length of time in the words that people use.
+func span(d time.Duration) string {
+	unit := func(n int, one string) string {
+		if n == 1 {
+			return "1 " + one
+		}
+		return fmt.Sprintf("%d %ss", n, one)
+	}
+	switch {
+	case d >= 48*time.Hour:
+		return unit(int(d/(24*time.Hour)), "day")
+	case d >= 2*time.Hour:
+		return unit(int(d/time.Hour), "hour")
+	case d >= 2*time.Minute:
+		return unit(int(d/time.Minute), "minute")
+	}
+	return unit(int(d/time.Second), "second")
+}
