@@ -21,11 +21,7 @@ func Canonical(raw []byte) ([]byte, error) {
 	if len(raw) > MaxSize {
 		return nil, tooLarge(len(raw))
 	}
-	return canonicalText(string(raw))
-}
-
-func canonicalText(src string) ([]byte, error) {
-	r := &reader{src: src, out: make([]byte, 0, len(src))}
+	r := &reader{src: raw}
 	if err := r.file(free); err != nil {
 		return nil, err
 	}
@@ -33,18 +29,17 @@ func canonicalText(src string) ([]byte, error) {
 }
 
 // appendString writes s as a canonical string.
-func appendString(out []byte, s string) []byte {
+func appendString[T string | []byte](out []byte, s T) []byte {
 	out = append(out, '"')
-	for {
-		i := strings.IndexAny(s, `"\`)
-		if i < 0 {
-			break
+	from := 0
+	for i := range len(s) {
+		if s[i] == '"' || s[i] == '\\' {
+			out = append(out, s[from:i]...)
+			out = append(out, '\\')
+			from = i
 		}
-		out = append(out, s[:i]...)
-		out = append(out, '\\', s[i])
-		s = s[i+1:]
 	}
-	out = append(out, s...)
+	out = append(out, s[from:]...)
 	return append(out, '"')
 }
 
@@ -426,7 +421,7 @@ func (e *encoder) whole(f float64) error {
 
 // raw writes JSON that go-tuf kept as it was.
 func (e *encoder) raw(m json.RawMessage) error {
-	canonical, err := canonicalText(string(m))
+	canonical, err := Canonical(m)
 	if err != nil {
 		return fmt.Errorf("encode custom field: %w", err)
 	}

@@ -81,12 +81,12 @@ func Parse(raw []byte) (*Document, error) {
 	if len(raw) > MaxSize {
 		return nil, tooLarge(len(raw))
 	}
-	// The string is the document's own copy: it cannot change under its feet.
-	r := &reader{src: string(raw), out: make([]byte, 0, len(raw))}
+	r := &reader{src: raw}
 	if err := r.file(envelopeShape); err != nil {
 		return nil, err
 	}
-	d := &Document{src: r.src}
+	// The string is the document's own copy: it cannot change under its feet.
+	d := &Document{src: string(raw)}
 	if err := d.decode(r); err != nil {
 		return nil, err
 	}
@@ -129,7 +129,10 @@ func (d *Document) decode(r *reader) error {
 	if err := d.decodeSigned([]byte(signed), r.seen); err != nil {
 		return err
 	}
-	return d.check()
+	if err := d.check(); err != nil {
+		return err
+	}
+	return d.agree()
 }
 
 // readSignature adds one entry of the envelope.
@@ -155,7 +158,7 @@ func (d *Document) readSignature(text string) error {
 	return nil
 }
 
-// decodeSigned lets go-tuf read the signed part, and demands that it read all of it.
+// decodeSigned lets go-tuf read the signed part.
 func (d *Document) decodeSigned(signed []byte, present uint64) error {
 	switch d.kind {
 	case Root:
@@ -175,6 +178,12 @@ func (d *Document) decodeSigned(signed []byte, present uint64) error {
 	if err := guard(func() error { return json.Unmarshal(signed, d.signed) }); err != nil {
 		return formatf("signed", "is refused by go-tuf: %v", err)
 	}
+	return nil
+}
+
+// agree demands that go-tuf read the signed part as it is written: its view,
+// encoded again, is the payload.
+func (d *Document) agree() error {
 	again, err := encodeSized(d.signed, len(d.payload))
 	if err != nil {
 		return formatf("signed", "is not what go-tuf reads from it: %v", err)

@@ -55,12 +55,12 @@ type shape struct {
 
 	fields []field             // of an object: the members that TUF defines
 	rest   *shape              // of an object: all other members; nil is free
-	name   func(string) string // of an object: what is wrong with a member's name
+	name   func([]byte) string // of an object: what is wrong with a member's name
 
 	elem     *shape // of an array: its entries; nil is free
 	max, min int    // number of members or entries; 0 is any number
 
-	text  func(string) string // of a string: what is wrong with it
+	text  func([]byte) string // of a string: what is wrong with it
 	lines bool                // of a string: line breaks may stand in it
 
 	low, high int64 // of a number: its range
@@ -212,16 +212,16 @@ var belongs = map[string]map[string]bool{
 // typed lists the same fields without a type.
 var typed = []string{"consistent_snapshot", "keys", "roles", "meta", "targets", "delegations", HoldersField}
 
-func notEmpty(s string) string {
-	if s == "" {
+func notEmpty(s []byte) string {
+	if len(s) == 0 {
 		return "must not be empty"
 	}
 	return ""
 }
 
-func badKeyID(s string) string {
+func badKeyID(s []byte) string {
 	switch {
-	case s == "":
+	case len(s) == 0:
 		return "must not be empty"
 	case len(s) > maxKeyID:
 		return fmt.Sprintf("is a keyid of %d bytes; %d are read at most", len(s), maxKeyID)
@@ -229,9 +229,9 @@ func badKeyID(s string) string {
 	return ""
 }
 
-func badPublic(s string) string {
+func badPublic(s []byte) string {
 	switch {
-	case s == "":
+	case len(s) == 0:
 		return "must not be empty"
 	case len(s) > maxPEM:
 		return fmt.Sprintf("is a public key of %d bytes; %d are read at most", len(s), maxPEM)
@@ -239,15 +239,15 @@ func badPublic(s string) string {
 	return ""
 }
 
-func badHash(s string) string {
-	if s == "" || len(s)%2 != 0 || !all(s, isLowerHex) {
+func badHash(s []byte) string {
+	if len(s) == 0 || len(s)%2 != 0 || !all(s, isLowerHex) {
 		return "must be a hash in lower-case hex"
 	}
 	return ""
 }
 
-func badHashPrefix(s string) string {
-	if s == "" || len(s) > 64 || !all(s, isLowerHex) {
+func badHashPrefix(s []byte) string {
+	if len(s) == 0 || len(s) > 64 || !all(s, isLowerHex) {
 		return "must be the beginning of a hash in lower-case hex"
 	}
 	return ""
@@ -255,7 +255,7 @@ func badHashPrefix(s string) string {
 
 // badSignature lets the empty string pass: tuf-on-ci writes it where somebody
 // may still sign. It is read, never counted, and gone with the next write.
-func badSignature(s string) string {
+func badSignature(s []byte) string {
 	switch {
 	case len(s)%2 != 0 || !all(s, isHex):
 		return "must be a signature in hex"
@@ -265,28 +265,28 @@ func badSignature(s string) string {
 	return ""
 }
 
-func badExpires(s string) string {
+func badExpires(s []byte) string {
 	const form = "2006-01-02T15:04:05Z"
 	if len(s) != len(form) {
-		return fmt.Sprintf("is %q, must be a time like 2027-11-22T00:00:00Z in UTC, without fractions of a second", shorten(s, 40))
+		return fmt.Sprintf("is %q, must be a time like 2027-11-22T00:00:00Z in UTC, without fractions of a second", shorten(string(s), 40))
 	}
-	if _, err := time.Parse(form, s); err != nil {
+	if _, err := time.Parse(form, string(s)); err != nil {
 		return fmt.Sprintf("is %q, which is no time like 2027-11-22T00:00:00Z", s)
 	}
 	return ""
 }
 
-func badSpecVersion(s string) string {
-	major, rest, _ := strings.Cut(s, ".")
+func badSpecVersion(s []byte) string {
+	major, rest, _ := strings.Cut(string(s), ".")
 	minor, patch, three := strings.Cut(rest, ".")
 	ok := major == "1" && minor != "" && all(minor+patch, isDigit) && (!three || patch != "") && len(s) <= 16
 	if !ok {
-		return fmt.Sprintf("is %q, must be a version 1.x of the specification", shorten(s, 40))
+		return fmt.Sprintf("is %q, must be a version 1.x of the specification", shorten(string(s), 40))
 	}
 	return ""
 }
 
-func all(s string, is func(byte) bool) bool {
+func all[T string | []byte](s T, is func(byte) bool) bool {
 	for i := range len(s) {
 		if !is(s[i]) {
 			return false

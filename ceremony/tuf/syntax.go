@@ -1,6 +1,7 @@
 package tuf
 
 import (
+	"bytes"
 	"cmp"
 	"fmt"
 	"slices"
@@ -11,12 +12,14 @@ import (
 
 // A reader makes the one pass over a file: it checks the JSON and its shape
 // and writes the canonical form as it goes. Beyond that output it keeps the
-// members of the objects that are open, maxMembers at most.
+// members of the objects that are open, maxMembers at most. It reads the
+// caller's bytes in place, so that refusing a file costs no copy of it, and
+// keeps none of them.
 type reader struct {
-	src   string
+	src   []byte
 	pos   int
 	depth int
-	path  []step
+	path  []crumb
 	out   []byte    // the canonical form so far
 	open  []segment // members of the open objects, innermost last
 	swap  []byte    // scratch for bringing members in order
@@ -27,7 +30,7 @@ type reader struct {
 // A segment is one member of an open object: its name, where the name stands
 // in the source and which part of the output the member wrote.
 type segment struct {
-	name       string
+	name       []byte
 	source     int
 	start, end int
 }
@@ -39,22 +42,44 @@ type mark struct {
 	canonical  []byte // its own copy of the value's canonical form
 }
 
+// A crumb is one level of the path to where the reader is.
+type crumb struct {
+	name  []byte
+	index int // of an array entry; -1 for a member
+}
+
+var (
+	newLine       = []byte("\n")
+	byteOrderMark = []byte("\ufeff")
+)
+
+// place writes where the reader is.
+func (r *reader) place() string { return placeOf(r.path) }
+
+func placeOf(path []crumb) string {
+	steps := make([]step, len(path))
+	for i, c := range path {
+		steps[i] = step{string(c.name), c.index}
+	}
+	return pathString(steps)
+}
+
 // fault makes a SyntaxError at a byte offset.
 func (r *reader) fault(offset int, format string, args ...any) *SyntaxError {
 	offset = min(offset, len(r.src))
 	before := r.src[:offset]
 	return &SyntaxError{
-		Path:   pathString(r.path),
+		Path:   r.place(),
 		Offset: offset,
-		Line:   1 + strings.Count(before, "\n"),
-		Column: offset - strings.LastIndexByte(before, '\n'),
+		Line:   1 + bytes.Count(before, newLine),
+		Column: offset - bytes.LastIndexByte(before, '\n'),
 		What:   fmt.Sprintf(format, args...),
 	}
 }
 
 // wrong makes a FormatError at the current path.
 func (r *reader) wrong(what string) *FormatError {
-	return &FormatError{Path: pathString(r.path), What: what}
+	return &FormatError{Path: r.place(), What: what}
 }
 
 // next skips white space and returns the byte that follows, 0 at the end.
@@ -75,13 +100,13 @@ func (r *reader) unexpected(want string) error {
 	if r.pos >= len(r.src) {
 		return r.fault(r.pos, "the file ends where %s must follow", want)
 	}
-	c, _ := utf8.DecodeRuneInString(r.src[r.pos:])
+	c, _ := utf8.DecodeRune(r.src[r.pos:])
 	return r.fault(r.pos, "%q stands where %s must follow", c, want)
 }
 
 // file reads the whole source as one value of shape sh.
 func (r *reader) file(sh *shape) error {
-	if strings.HasPrefix(r.src, "\ufeff") {
+	if bytes.HasPrefix(r.src, byteOrderMark) {
 		return r.fault(0, "the file begins with a byte order mark")
 	}
 	if err := r.value(sh); err != nil {
@@ -196,7 +221,7 @@ func (r *reader) memberOf(sh *shape, count int, seen *uint64) error {
 		return err
 	}
 	r.out = appendString(r.out, name)
-	r.path = append(r.path, step{name, -1})
+	r.path = append(r.path, crumb{name, -1})
 	inner, err := r.admit(sh, name, source, count, seen)
 	if err != nil {
 		return err
@@ -215,8 +240,8 @@ func (r *reader) memberOf(sh *shape, count int, seen *uint64) error {
 }
 
 // admit checks a member's name and returns the shape that its value must have.
-func (r *reader) admit(sh *shape, name string, source, count int, seen *uint64) (*shape, error) {
-	if i := strings.IndexFunc(name, isControl); i >= 0 {
+func (r *reader) admit(sh *shape, name []byte, source, count int, seen *uint64) (*shape, error) {
+	if i := bytes.IndexFunc(name, isControl); i >= 0 {
 		return nil, r.fault(source, "the name holds a control character (%U)", firstRune(name[i:]))
 	}
 	if sh.max > 0 && count >= sh.max {
@@ -232,14 +257,14 @@ func (r *reader) admit(sh *shape, name string, source, count int, seen *uint64) 
 	}
 	for i := range sh.fields {
 		f := &sh.fields[i]
-		if f.name == name {
+		if f.name == string(name) {
 			if *seen&(1<<i) != 0 {
 				return nil, r.fault(source, "the name %q stands twice in one object", name)
 			}
 			*seen |= 1 << i
 			return f.shape, nil
 		}
-		if strings.EqualFold(f.name, name) {
+		if strings.EqualFold(f.name, string(name)) {
 			return nil, r.fault(source, "the name differs from %q only in upper and lower case; some clients would read it as that", f.name)
 		}
 	}
@@ -250,7 +275,7 @@ func (r *reader) admit(sh *shape, name string, source, count int, seen *uint64) 
 func (r *reader) complete(sh *shape, seen uint64, count int) error {
 	for i := range sh.fields {
 		if sh.fields[i].need && seen&(1<<i) == 0 {
-			return &FormatError{Path: pathString(append(r.path, step{sh.fields[i].name, -1})), What: "is missing"}
+			return &FormatError{Path: placeOf(append(r.path, crumb{[]byte(sh.fields[i].name), -1})), What: "is missing"}
 		}
 	}
 	if count < sh.min {
@@ -263,7 +288,7 @@ func (r *reader) complete(sh *shape, seen uint64, count int) error {
 // order of their names and refuses two of one name. Most writers sort already.
 func (r *reader) sortMembers(start, base int) error {
 	members := r.open[base:]
-	byName := func(a, b segment) int { return strings.Compare(a.name, b.name) }
+	byName := func(a, b segment) int { return bytes.Compare(a.name, b.name) }
 	if slices.IsSortedFunc(members, byName) {
 		return r.unique(members)
 	}
@@ -288,9 +313,9 @@ func (r *reader) sortMembers(start, base int) error {
 // unique refuses two members of one name in a sorted row.
 func (r *reader) unique(members []segment) error {
 	for i := 1; i < len(members); i++ {
-		if members[i].name == members[i-1].name {
-			r.path = append(r.path, step{members[i].name, -1})
-			return r.fault(members[i].source, "the name %q stands twice in one object", shorten(members[i].name, maxPathName))
+		if bytes.Equal(members[i].name, members[i-1].name) {
+			r.path = append(r.path, crumb{members[i].name, -1})
+			return r.fault(members[i].source, "the name %q stands twice in one object", shorten(string(members[i].name), maxPathName))
 		}
 	}
 	return nil
@@ -316,7 +341,7 @@ func (r *reader) array(sh *shape) error {
 			r.pos++
 			r.out = append(r.out, ',')
 		}
-		r.path = append(r.path, step{"", count})
+		r.path = append(r.path, crumb{nil, count})
 		if sh.max > 0 && count >= sh.max {
 			return r.wrong(fmt.Sprintf("is one more than the %d entries that are read", sh.max))
 		}
@@ -344,10 +369,9 @@ func (r *reader) stringValue(sh *shape) error {
 	if sh.kind == text && !sh.lines {
 		allowed = ""
 	}
-	for i, c := range s {
-		if isControl(c) && !strings.ContainsRune(allowed, c) {
-			return r.fault(at, "the text holds a control character (%U at its byte %d)", c, i)
-		}
+	forbidden := func(c rune) bool { return isControl(c) && !strings.ContainsRune(allowed, c) }
+	if i := bytes.IndexFunc(s, forbidden); i >= 0 {
+		return r.fault(at, "the text holds a control character (%U at its byte %d)", firstRune(s[i:]), i)
 	}
 	if sh.text != nil {
 		if what := sh.text(s); what != "" {
@@ -359,7 +383,7 @@ func (r *reader) stringValue(sh *shape) error {
 }
 
 // text reads a string and returns what it says.
-func (r *reader) text() (string, error) {
+func (r *reader) text() ([]byte, error) {
 	r.pos++
 	start := r.pos
 	for r.pos < len(r.src) {
@@ -372,11 +396,11 @@ func (r *reader) text() (string, error) {
 			return r.escaped(start)
 		default:
 			if err := r.character(c); err != nil {
-				return "", err
+				return nil, err
 			}
 		}
 	}
-	return "", r.fault(r.pos, "the file ends inside a string")
+	return nil, r.fault(r.pos, "the file ends inside a string")
 }
 
 // character steps over one character of a string that stands for itself.
@@ -388,7 +412,7 @@ func (r *reader) character(c byte) error {
 		r.pos++
 		return nil
 	}
-	if _, n := utf8.DecodeRuneInString(r.src[r.pos:]); n > 1 {
+	if _, n := utf8.DecodeRune(r.src[r.pos:]); n > 1 {
 		r.pos += n
 		return nil
 	}
@@ -396,28 +420,28 @@ func (r *reader) character(c byte) error {
 }
 
 // escaped goes on with a string in which a backslash was met.
-func (r *reader) escaped(start int) (string, error) {
-	b := []byte(r.src[start:r.pos])
+func (r *reader) escaped(start int) ([]byte, error) {
+	b := bytes.Clone(r.src[start:r.pos])
 	for r.pos < len(r.src) {
 		switch c := r.src[r.pos]; c {
 		case '"':
 			r.pos++
-			return string(b), nil
+			return b, nil
 		case '\\':
 			c, err := r.escape()
 			if err != nil {
-				return "", err
+				return nil, err
 			}
 			b = utf8.AppendRune(b, c)
 		default:
 			from := r.pos
 			if err := r.character(c); err != nil {
-				return "", err
+				return nil, err
 			}
 			b = append(b, r.src[from:r.pos]...)
 		}
 	}
-	return "", r.fault(r.pos, "the file ends inside a string")
+	return nil, r.fault(r.pos, "the file ends inside a string")
 }
 
 // escape reads one escape sequence.
@@ -441,7 +465,7 @@ func (r *reader) escape() (rune, error) {
 	if c < 0xd800 || c > 0xdfff {
 		return c, nil
 	}
-	if c < 0xdc00 && strings.HasPrefix(r.src[r.pos:], `\u`) {
+	if c < 0xdc00 && bytes.HasPrefix(r.src[r.pos:], []byte(`\u`)) {
 		r.pos += 2
 		if low, ok := r.hex4(); ok && low >= 0xdc00 && low <= 0xdfff {
 			return (c-0xd800)<<10 + (low - 0xdc00) + 0x10000, nil
@@ -461,7 +485,7 @@ func (r *reader) hex4() (rune, bool) {
 			return 0, false
 		}
 	}
-	v, err := strconv.ParseUint(digits, 16, 32)
+	v, err := strconv.ParseUint(string(digits), 16, 32)
 	r.pos += 4
 	return rune(v), err == nil
 }
@@ -469,7 +493,7 @@ func (r *reader) hex4() (rune, bool) {
 // literal reads true, false or null.
 func (r *reader) literal() error {
 	for _, word := range [...]string{"true", "false", "null"} {
-		if strings.HasPrefix(r.src[r.pos:], word) {
+		if bytes.HasPrefix(r.src[r.pos:], []byte(word)) {
 			r.pos += len(word)
 			r.out = append(r.out, word...)
 			return nil
@@ -496,12 +520,12 @@ func (r *reader) number(sh *shape) error {
 		return r.fault(start, "the number begins with a zero that it does not need")
 	case r.pos < len(r.src) && strings.IndexByte(".eE", r.src[r.pos]) >= 0:
 		return r.fault(start, "the number has a fraction or an exponent; metadata holds whole numbers only")
-	case s == "-0":
+	case string(s) == "-0":
 		return r.fault(start, "the number is a negative zero")
 	}
-	n, err := strconv.ParseInt(s, 10, 64)
+	n, err := strconv.ParseInt(string(s), 10, 64)
 	if err != nil || n > maxInteger || n < -maxInteger {
-		return r.fault(start, "the number %s is beyond 2^53-1, where readers disagree", shorten(s, 24))
+		return r.fault(start, "the number %s is beyond 2^53-1, where readers disagree", shorten(string(s), 24))
 	}
 	if sh.kind == integer && (n < sh.low || n > sh.high) {
 		return r.wrong(sh.outOfRange(n))
@@ -519,7 +543,7 @@ func isHex(c byte) bool { return isLowerHex(c) || 'A' <= c && c <= 'F' }
 // isControl tells the characters that move a cursor instead of being read.
 func isControl(c rune) bool { return c < 0x20 || 0x7f <= c && c <= 0x9f }
 
-func firstRune(s string) rune {
-	c, _ := utf8.DecodeRuneInString(s)
+func firstRune(s []byte) rune {
+	c, _ := utf8.DecodeRune(s)
 	return c
 }
