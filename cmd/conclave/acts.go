@@ -1,0 +1,207 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"conclave/ceremony"
+	"conclave/ceremony/tuf"
+	"conclave/transfer"
+)
+
+// actTitles tell what an act of a rehearsal is about.
+var actTitles = map[string]string{
+	"1-genesis": "genesis: first keys, first signatures",
+	"2-release": "a release: new files, signed by the targets threshold",
+	"3-renewal": "a renewal: the same keys, a later expiry of the root",
+}
+
+// playAll plays every act that is left, unattended.
+func (r *rehearsal) playAll(ctx context.Context) error {
+	out := r.p.out
+	started := time.Now()
+	fmt.Fprintf(out, "PRACTICE. Nothing here is real. %d keyholders, root %d of %d, targets %d of %d.\n",
+		len(r.people), r.plan.RootThreshold, len(r.people), r.plan.TargetsThreshold, r.shippers())
+	for i, act := range acts {
+		if act < r.next() || r.next() == "" {
+			fmt.Fprintf(out, "\n%d  %s: done before\n", i+1, actTitles[act])
+			continue
+		}
+		fmt.Fprintf(out, "\n%d  %s\n", i+1, actTitles[act])
+		s, err := r.open(ctx, act)
+		if err != nil {
+			return err
+		}
+		err = (&story{r: r, s: s, out: out}).play(ctx)
+		if err == nil {
+			err = r.finish(ctx, act, s)
+		}
+		if cerr := s.Close(); err == nil {
+			err = cerr
+		}
+		if err != nil {
+			return err
+		}
+	}
+	fmt.Fprintf(out, "\nDone in %.1f s.\n", time.Since(started).Seconds())
+	fmt.Fprintf(out, "  repository   %s\n  first root   %s\n  bundles      %s\n  records      %s\n",
+		r.path("repository"), r.path("trusted", "1.root.json"), r.path("bundles"), r.path("record"))
+	return nil
+}
+
+func (r *rehearsal) shippers() int {
+	n := 0
+	for _, p := range r.people {
+		if p.ship {
+			n++
+		}
+	}
+	return n
+}
+
+// open begins an act's ceremony, or goes on with it.
+func (r *rehearsal) open(ctx context.Context, act string) (*ceremony.Session, error) {
+	cfg := r.p.floor(r.path("record", act), r.path("bundles"), r.tokens)
+	if _, err := os.Stat(filepath.Join(cfg.Dir, recordFile)); err == nil {
+		return ceremony.Resume(cfg)
+	}
+	bundle, err := r.bundle(ctx, act)
+	if err != nil {
+		return nil, err
+	}
+	anchor, err := r.anchor()
+	if err != nil {
+		return nil, err
+	}
+	return ceremony.Begin(cfg, bundle, anchor)
+}
+
+// anchor is the first root, nil before there is one.
+func (r *rehearsal) anchor() (*tuf.Document, error) {
+	doc, err := readMetadata(r.path("trusted", "1.root.json"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	return doc, err
+}
+
+// bundle is the unsigned bundle of an act: what would come over the air gap.
+func (r *rehearsal) bundle(ctx context.Context, act string) (*transfer.Bundle, error) {
+	path := r.path("bundles", act+".bundle.json")
+	if _, err := os.Stat(path); err == nil {
+		return transfer.Read(path)
+	}
+	plan := map[string]func(context.Context) (*transfer.Bundle, error){
+		"1-genesis": r.planGenesis,
+		"2-release": r.planRelease,
+		"3-renewal": r.planRenewal,
+	}[act]
+	bundle, err := plan(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return bundle, transfer.Write(path, bundle)
+}
+
+func (r *rehearsal) planGenesis(ctx context.Context) (*transfer.Bundle, error) {
+	now := r.p.now().UTC()
+	snapshot, timestamp, err := r.onlineKeys()
+	if err != nil {
+		return nil, err
+	}
+	paths, err := r.files()
+	if err != nil {
+		return nil, err
+	}
+	files, err := transfer.HashFiles(ctx, paths, nil)
+	if err != nil {
+		return nil, err
+	}
+	g := ceremony.Genesis{
+		Purpose:          "rehearsal: first root and targets",
+		RootThreshold:    r.plan.RootThreshold,
+		TargetsThreshold: r.plan.TargetsThreshold,
+		Algorithm:        r.plan.Algorithm,
+		Snapshot:         snapshot,
+		Timestamp:        timestamp,
+		RootExpires:      inDays(now, rootDays),
+		TargetsExpires:   inDays(now, targetsDays),
+		Files:            files,
+		Practice:         true,
+	}
+	for _, p := range r.people {
+		g.RootHolders = append(g.RootHolders, p.name)
+		if p.ship {
+			g.TargetsHolders = append(g.TargetsHolders, p.name)
+		}
+	}
+	return ceremony.PlanGenesis(g, now)
+}
+
+// planRelease adds one more file to what genesis released.
+func (r *rehearsal) planRelease(ctx context.Context) (*transfer.Bundle, error) {
+	now := r.p.now().UTC()
+	base, err := r.base()
+	if err != nil {
+		return nil, err
+	}
+	path := r.path("release-2", "release-2.txt")
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return nil, err
+	}
+	if err := transfer.WriteNew(path, []byte("The second release of a rehearsal of Conclave.\n")); err != nil {
+		return nil, err
+	}
+	files, err := transfer.HashFiles(ctx, []string{filepath.Dir(path)}, nil)
+	if err != nil {
+		return nil, err
+	}
+	return ceremony.PlanTargets(base, ceremony.TargetsChange{
+		Purpose: "rehearsal: second release",
+		Add:     files,
+		Expires: inDays(now, targetsDays+1),
+	}, now)
+}
+
+func (r *rehearsal) planRenewal(context.Context) (*transfer.Bundle, error) {
+	now := r.p.now().UTC()
+	base, err := r.base()
+	if err != nil {
+		return nil, err
+	}
+	return ceremony.PlanRoot(base, "rehearsal: renew the root", inDays(now, rootDays+30), now)
+}
+
+// base is what was published, as a planner on an online host would read it.
+func (r *rehearsal) base() (transfer.Base, error) {
+	anchor, err := r.anchor()
+	if err != nil {
+		return transfer.Base{}, err
+	}
+	if anchor == nil {
+		return transfer.Base{}, errors.New("there is no first root yet: genesis comes first")
+	}
+	return transfer.ReadRepository(r.path("repository", "metadata"), anchor)
+}
+
+// finish pins the first root, publishes what was exported, and downloads it as a client does.
+func (r *rehearsal) finish(ctx context.Context, act string, s *ceremony.Session) error {
+	bundle, err := exported(s)
+	if err != nil {
+		return err
+	}
+	if act == acts[0] {
+		if err := transfer.WriteNew(r.path("trusted", "1.root.json"), bundle.Document(tuf.Root).Bytes()); err != nil {
+			return err
+		}
+	}
+	if err := r.publish(ctx, act, bundle); err != nil {
+		return err
+	}
+	return transfer.WriteNew(r.path("record", act, "published"), []byte("published and downloaded\n"))
+}

@@ -1,0 +1,146 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"conclave/ceremony/record"
+	"conclave/ceremony/tuf"
+	"conclave/hsm"
+	"conclave/transfer"
+	"conclave/tui/text"
+)
+
+// Exit codes. They are part of the command line and never change.
+const (
+	exitDone        = 0
+	exitFailed      = 1
+	exitUsage       = 2
+	exitUnverified  = 3
+	exitToken       = 4
+	exitIncomplete  = 5
+	exitMoved       = 6
+	exitInterrupted = 130
+)
+
+const exitCodeHelp = `Exit codes:
+  0    done
+  1    failed
+  2    the command line is wrong
+  3    something does not verify
+  4    a token is absent, refused the PIN, is blocked or was removed
+  5    valid so far, more signatures needed
+  6    the repository has moved on
+  130  interrupted`
+
+// A usageError says that the command line is wrong.
+type usageError struct {
+	cmd string
+	err error
+}
+
+func (e *usageError) Error() string { return e.cmd + ": " + e.err.Error() }
+func (e *usageError) Unwrap() error { return e.err }
+func (e *usageError) Hint() string  { return e.cmd + " --help says what it takes" }
+
+// A coded error knows its exit code.
+type coded interface {
+	error
+	ExitCode() int
+}
+
+// A statusError ends a command that worked with a code other than 0.
+type statusError struct {
+	code int
+	text string
+	hint string
+}
+
+func (e *statusError) Error() string { return e.text }
+func (e *statusError) ExitCode() int { return e.code }
+func (e *statusError) Hint() string  { return e.hint }
+
+// exitCode maps what happened to what the shell learns.
+func exitCode(err error) int {
+	var usage *usageError
+	var own coded
+	var pin *hsm.PINError
+	var stale *transfer.StaleError
+	switch {
+	case err == nil:
+		return exitDone
+	case errors.As(err, &usage):
+		return exitUsage
+	case errors.As(err, &own):
+		return own.ExitCode()
+	case errors.Is(err, context.Canceled):
+		return exitInterrupted
+	case errors.As(err, &pin), isToken(err):
+		return exitToken
+	case errors.As(err, &stale):
+		return exitMoved
+	case isUnverified(err):
+		return exitUnverified
+	}
+	return moreCodes(err)
+}
+
+func isToken(err error) bool {
+	for _, e := range []error{
+		hsm.ErrBlocked, hsm.ErrRemoved, hsm.ErrTouchTimeout, hsm.ErrNotGenuine, hsm.ErrNoKey,
+		hsm.ErrOccupied, hsm.ErrBusy, hsm.ErrNotPIV, hsm.ErrNoService,
+	} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	return false
+}
+
+// isUnverified reports whether something was read and is not what it must be.
+func isUnverified(err error) bool {
+	return is[*tuf.ThresholdError](err) || is[*tuf.DisagreementError](err) || is[*tuf.VersionError](err) ||
+		is[*tuf.SyntaxError](err) || is[*tuf.FormatError](err) || is[*tuf.AttachError](err) ||
+		is[*transfer.SyntaxError](err) || is[*transfer.ContentError](err) || is[*transfer.AnchorError](err) ||
+		is[*transfer.ConflictError](err) || is[*record.BrokenError](err)
+}
+
+func is[E error](err error) bool {
+	var e E
+	return errors.As(err, &e)
+}
+
+// hinted is an error that knows what to do next.
+type hinted interface {
+	error
+	Hint() string
+}
+
+func hintOf(err error) string {
+	var h hinted
+	if errors.As(err, &h) {
+		return h.Hint()
+	}
+	return ""
+}
+
+// report tells a person, or with --json a program, what went wrong. What an
+// error quotes from a file cannot act on the terminal.
+func (p *program) report(err error, code int) {
+	hint := hintOf(err)
+	if p.json {
+		doc := struct {
+			Error string `json:"error"`
+			Hint  string `json:"hint,omitempty"`
+			Code  int    `json:"exit_code"`
+		}{err.Error(), hint, code}
+		_ = json.NewEncoder(p.err).Encode(doc)
+		return
+	}
+	fmt.Fprintf(p.err, "conclave: %s\n", text.Clean(err.Error()))
+	if hint != "" {
+		fmt.Fprintf(p.err, "hint: %s\n", text.Clean(hint))
+	}
+}

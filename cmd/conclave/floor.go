@@ -1,0 +1,48 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+
+	"conclave/ceremony"
+	"conclave/ceremony/preflight"
+	"conclave/ceremony/tuf"
+	"conclave/hsm"
+	"conclave/transfer"
+	"conclave/tui/text"
+)
+
+// floor says what a ceremony of this program stands on: the machine, its clock and
+// its randomness, the tokens in its readers, and a folder to export to.
+func (p *program) floor(dir, medium string, tokens hsm.Tokens) ceremony.Config {
+	return ceremony.Config{
+		Dir:     dir,
+		Tokens:  tokens,
+		Medium:  folder{transfer.Folder{Dir: medium}},
+		Inspect: func(ctx context.Context) []preflight.Check { return preflight.Here().Inspect(ctx) },
+		Now:     p.now,
+		Rand:    rand.Reader,
+		Program: "conclave " + version,
+	}
+}
+
+// folder lets a transfer.Folder speak for itself in preflight.
+type folder struct{ transfer.Folder }
+
+// Check looks at the folder and says what it found.
+func (f folder) Check() (string, error) {
+	info, err := f.Folder.Check()
+	if err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("%s, %s free, written and read back", f.Dir, text.Bytes(int64(info.Free))), nil
+}
+
+// anchorOf reads the trusted root that somebody named, or nil where none was.
+func anchorOf(path string) (*tuf.Document, error) {
+	if path == "" {
+		return nil, nil
+	}
+	return readMetadata(path)
+}

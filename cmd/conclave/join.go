@@ -1,0 +1,43 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"conclave/transfer"
+	"conclave/tui/text"
+)
+
+func (p *program) joinCommand() *cobra.Command {
+	var out string
+	cmd := &cobra.Command{
+		Use:   "join BUNDLE…",
+		Short: "Unite partial bundles of the same payload",
+		Long: `Unites the signatures of partial bundles from any number of sites, in any order.
+Bundles of different payloads are refused and the difference is shown. A
+signature that does not verify is dropped and named.`,
+		Example: "  conclave join berlin.bundle.json lima.bundle.json osaka.bundle.json -o root-5.bundle.json",
+		Args:    cobra.MinimumNArgs(2),
+		RunE: func(_ *cobra.Command, args []string) error {
+			bundles := make([]*transfer.Bundle, len(args))
+			for i, path := range args {
+				var err error
+				if bundles[i], err = transfer.Read(path); err != nil {
+					return fmt.Errorf("%s: %w", path, err)
+				}
+			}
+			joined, dropped, err := transfer.Join(bundles...)
+			if err != nil {
+				return err
+			}
+			for _, line := range dropped {
+				fmt.Fprintf(p.err, "dropped: %s\n", text.Clean(line))
+			}
+			return p.writeBundle(out, joined)
+		},
+	}
+	cmd.Flags().StringVarP(&out, "out", "o", "", "the bundle to write; never overwritten")
+	_ = cmd.MarkFlagRequired("out")
+	return cmd
+}

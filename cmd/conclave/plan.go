@@ -1,0 +1,301 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"conclave/ceremony"
+	"conclave/ceremony/tuf"
+	"conclave/transfer"
+)
+
+// How long metadata lives unless a plan says otherwise.
+const (
+	rootDays    = 365
+	targetsDays = 90
+)
+
+func (p *program) planCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "plan",
+		Short: "Draft what is to be signed, as an unsigned bundle",
+	}
+	cmd.AddCommand(p.planGenesis(), p.planRoot(), p.planTargets(), p.planAdopt())
+	return cmd
+}
+
+// planFlags are what every plan takes.
+type planFlags struct {
+	out     string
+	purpose string
+}
+
+func (f *planFlags) register(cmd *cobra.Command, purpose string) {
+	cmd.Flags().StringVarP(&f.out, "out", "o", "", "the bundle to write; never overwritten")
+	cmd.Flags().StringVar(&f.purpose, "purpose", purpose, "one line that keyholders read first")
+	_ = cmd.MarkFlagRequired("out")
+}
+
+// baseFlags say what a plan builds on.
+type baseFlags struct {
+	repository string
+	root       string
+}
+
+func (f *baseFlags) register(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&f.repository, "repository", "", "folder of the repository's metadata as it is published now")
+	cmd.Flags().StringVar(&f.root, "root", "", "a root.json that you trust, kept apart from the repository")
+	_ = cmd.MarkFlagRequired("repository")
+	_ = cmd.MarkFlagRequired("root")
+}
+
+func (f *baseFlags) read() (transfer.Base, error) {
+	anchor, err := readMetadata(f.root)
+	if err != nil {
+		return transfer.Base{}, err
+	}
+	return transfer.ReadRepository(f.repository, anchor)
+}
+
+func (p *program) planGenesis() *cobra.Command {
+	var (
+		flags               planFlags
+		holders, targeters  []string
+		rootOf, targetsOf   int
+		algorithm           string
+		snapshot, timestamp string
+		rootFor, targetsFor int
+		files               []string
+	)
+	cmd := &cobra.Command{
+		Use:   "genesis",
+		Short: "Draft a repository's first root and targets",
+		Long: `Drafts a genesis: who will hold keys, how many of them must sign, which online
+keys sign snapshot and timestamp, and the first target files. Nobody's key
+exists yet; the ceremony makes them on the keyholders' tokens.`,
+		Example: `  conclave plan genesis --holder Alice --holder Bob --holder Carol \
+    --holder Dana --holder Erin --root-threshold 3 \
+    --targets-holder Alice --targets-holder Bob --targets-holder Carol --targets-threshold 2 \
+    --snapshot-key online/snapshot.pub --timestamp-key online/timestamp.pub \
+    --add release/ -o genesis.bundle.json`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			now := p.now().UTC()
+			snap, err := readPublicKey(snapshot)
+			if err != nil {
+				return err
+			}
+			stamp, err := readPublicKey(timestamp)
+			if err != nil {
+				return err
+			}
+			planned, err := p.hashFiles(cmd.Context(), files)
+			if err != nil {
+				return err
+			}
+			if len(targeters) == 0 {
+				targeters = holders
+			}
+			bundle, err := ceremony.PlanGenesis(ceremony.Genesis{
+				Purpose:          flags.purpose,
+				RootHolders:      holders,
+				TargetsHolders:   targeters,
+				RootThreshold:    rootOf,
+				TargetsThreshold: targetsOf,
+				Algorithm:        algorithm,
+				Snapshot:         snap,
+				Timestamp:        stamp,
+				RootExpires:      inDays(now, rootFor),
+				TargetsExpires:   inDays(now, targetsFor),
+				Files:            planned,
+			}, now)
+			if err != nil {
+				return err
+			}
+			return p.writeBundle(flags.out, bundle)
+		},
+	}
+	flags.register(cmd, "first root and targets")
+	f := cmd.Flags()
+	f.StringArrayVar(&holders, "holder", nil, "a person who holds a root key; once for each")
+	f.StringArrayVar(&targeters, "targets-holder", nil, "a person who holds a targets key; without it every holder does")
+	f.IntVar(&rootOf, "root-threshold", 0, "how many holders must sign a root")
+	f.IntVar(&targetsOf, "targets-threshold", 0, "how many holders must sign targets")
+	f.StringVar(&algorithm, "algorithm", "p256", "p256, which every client reads, or p384")
+	f.StringVar(&snapshot, "snapshot-key", "", "public key (PEM) that signs snapshot online")
+	f.StringVar(&timestamp, "timestamp-key", "", "public key (PEM) that signs timestamp online")
+	f.IntVar(&rootFor, "root-days", rootDays, "days until the root expires")
+	f.IntVar(&targetsFor, "targets-days", targetsDays, "days until targets expire")
+	f.StringArrayVar(&files, "add", nil, "a target file, or a folder of them; may be repeated")
+	for _, name := range []string{"holder", "root-threshold", "targets-threshold", "snapshot-key", "timestamp-key"} {
+		_ = cmd.MarkFlagRequired(name)
+	}
+	return cmd
+}
+
+func (p *program) planRoot() *cobra.Command {
+	var flags planFlags
+	var base baseFlags
+	var days int
+	cmd := &cobra.Command{
+		Use:     "root",
+		Short:   "Draft the next root: the same keys, a new expiry",
+		Example: "  conclave plan root --repository repository/metadata --root trusted/1.root.json -o root.bundle.json",
+		Args:    cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			now := p.now().UTC()
+			on, err := base.read()
+			if err != nil {
+				return err
+			}
+			bundle, err := ceremony.PlanRoot(on, flags.purpose, inDays(now, days), now)
+			if err != nil {
+				return err
+			}
+			return p.writeBundle(flags.out, bundle)
+		},
+	}
+	flags.register(cmd, "renew the root")
+	base.register(cmd)
+	cmd.Flags().IntVar(&days, "days", rootDays, "days until the root expires")
+	return cmd
+}
+
+func (p *program) planTargets() *cobra.Command {
+	var flags planFlags
+	var base baseFlags
+	var days int
+	var add, remove []string
+	cmd := &cobra.Command{
+		Use:   "targets",
+		Short: "Draft the next targets: files added, changed and removed",
+		Example: `  conclave plan targets --repository repository/metadata --root trusted/1.root.json \
+    --add release/ --remove old.tar.gz -o release.bundle.json`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			now := p.now().UTC()
+			on, err := base.read()
+			if err != nil {
+				return err
+			}
+			files, err := p.hashFiles(cmd.Context(), add)
+			if err != nil {
+				return err
+			}
+			bundle, err := ceremony.PlanTargets(on, ceremony.TargetsChange{
+				Purpose: flags.purpose,
+				Add:     files,
+				Remove:  remove,
+				Expires: inDays(now, days),
+			}, now)
+			if err != nil {
+				return err
+			}
+			return p.writeBundle(flags.out, bundle)
+		},
+	}
+	flags.register(cmd, "release")
+	base.register(cmd)
+	cmd.Flags().StringArrayVar(&add, "add", nil, "a target file to add or replace, or a folder of them; may be repeated")
+	cmd.Flags().StringArrayVar(&remove, "remove", nil, "the path of a target to remove; may be repeated")
+	cmd.Flags().IntVar(&days, "days", targetsDays, "days until targets expire")
+	return cmd
+}
+
+func (p *program) planAdopt() *cobra.Command {
+	var flags planFlags
+	var base baseFlags
+	cmd := &cobra.Command{
+		Use:   "adopt FILE…",
+		Short: "Make a bundle of metadata that another tool drafted or signed in part",
+		Long: `Takes bare TUF metadata, one file or a folder, as python-tuf, tuf-on-ci,
+tuftool or RSTUF write it, signed or not. Signatures that verify are kept,
+others are dropped and named.`,
+		Example: `  conclave plan adopt root.json targets.json --repository published/metadata \
+    --root trusted/1.root.json -o adopted.bundle.json`,
+		Args: cobra.MinimumNArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			var on transfer.Base
+			if base.repository != "" {
+				var err error
+				if on, err = base.read(); err != nil {
+					return err
+				}
+			}
+			docs, err := transfer.Adopt(args)
+			if err != nil {
+				return err
+			}
+			bundle, err := ceremony.PlanAdopt(on, docs, flags.purpose, p.now().UTC())
+			if err != nil {
+				return err
+			}
+			return p.writeBundle(flags.out, bundle)
+		},
+	}
+	flags.register(cmd, "adopted metadata")
+	cmd.Flags().StringVar(&base.repository, "repository", "", "folder of the metadata as it is published now; not for a first root")
+	cmd.Flags().StringVar(&base.root, "root", "", "a root.json that you trust, kept apart from the repository")
+	cmd.MarkFlagsRequiredTogether("repository", "root")
+	return cmd
+}
+
+// hashFiles reads the files' lengths and hashes, with progress on standard error.
+func (p *program) hashFiles(ctx context.Context, paths []string) ([]transfer.PlannedFile, error) {
+	if len(paths) == 0 {
+		return nil, nil
+	}
+	bar := p.progress("hashing")
+	defer bar.done()
+	return transfer.HashFiles(ctx, paths, bar.update)
+}
+
+// writeBundle writes a new bundle and says what it is.
+func (p *program) writeBundle(path string, b *transfer.Bundle) error {
+	if err := transfer.Write(path, b); err != nil {
+		return err
+	}
+	return p.show(path, b)
+}
+
+// inDays is a whole second, days from now.
+func inDays(now time.Time, days int) time.Time {
+	return now.Truncate(time.Second).AddDate(0, 0, days)
+}
+
+func readPublicKey(path string) (tuf.Key, error) {
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		return tuf.Key{}, fmt.Errorf("read public key: %w", err)
+	}
+	key, err := tuf.ParsePublicKey(raw)
+	if err != nil {
+		return tuf.Key{}, fmt.Errorf("read public key %s: %w", filepath.Base(path), err)
+	}
+	return key, nil
+}
+
+// readMetadata reads one bare metadata file.
+func readMetadata(path string) (*tuf.Document, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, fmt.Errorf("read metadata: %w", err)
+	}
+	if info.Size() > transfer.MaxMetadata {
+		return nil, fmt.Errorf("read metadata: %s has %d bytes; at most %d are read", path, info.Size(), transfer.MaxMetadata)
+	}
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("read metadata: %w", err)
+	}
+	doc, err := tuf.Parse(raw)
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", path, err)
+	}
+	return doc, nil
+}

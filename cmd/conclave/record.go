@@ -1,0 +1,102 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"conclave/ceremony"
+	"conclave/ceremony/record"
+	"conclave/tui/text"
+)
+
+func (p *program) recordCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "record",
+		Short: "Check the account of a ceremony",
+	}
+	cmd.AddCommand(p.recordVerify())
+	return cmd
+}
+
+// recordReport is what record verify prints with --json.
+type recordReport struct {
+	Verified bool     `json:"verified"`
+	Entries  int      `json:"entries"`
+	Head     string   `json:"head"`
+	Title    string   `json:"title"`
+	Step     string   `json:"step"`
+	Complete bool     `json:"complete"`
+	Torn     bool     `json:"torn"`
+	Verdict  []string `json:"verdict"`
+}
+
+func (p *program) recordVerify() *cobra.Command {
+	return &cobra.Command{
+		Use:   "verify RECORD",
+		Short: "Replay a record and say what it proves",
+		Long: `Checks the chain of hashes and replays every entry through the same rules that
+the ceremony followed: every signature in it is verified again. RECORD is a
+record.jsonl or the folder of a ceremony.`,
+		Example: "  conclave record verify root-5.ceremony",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			report, err := readRecord(args[0])
+			if err != nil {
+				return &unverified{err}
+			}
+			if p.json {
+				return p.printJSON(report)
+			}
+			for _, line := range report.Verdict {
+				fmt.Fprintln(p.out, text.Clean(line))
+			}
+			return nil
+		},
+	}
+}
+
+// readRecord replays a record and puts the verdict into sentences.
+func readRecord(path string) (*recordReport, error) {
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
+		path = filepath.Join(path, recordFile)
+	}
+	entries, torn, err := record.Read(path)
+	if err != nil {
+		return nil, err
+	}
+	state, err := ceremony.Replay(entries)
+	if err != nil {
+		return nil, err
+	}
+	last := entries[len(entries)-1]
+	r := &recordReport{
+		Verified: true,
+		Entries:  len(entries),
+		Head:     last.Hash,
+		Title:    state.Title(),
+		Step:     string(state.Step()),
+		Complete: state.Complete(),
+		Torn:     torn,
+	}
+	r.Verdict = append(r.Verdict,
+		fmt.Sprintf("Ceremony: %s.", r.Title),
+		fmt.Sprintf("%d entries, from %s to %s; the chain of hashes is whole.", r.Entries,
+			text.Moment(entries[0].Time), text.Moment(last.Time)),
+		fmt.Sprintf("Every entry follows the rules of a ceremony, and every signature in it verifies. It stands at: %s.", r.Step))
+	for _, e := range state.Exceptions() {
+		r.Verdict = append(r.Verdict, fmt.Sprintf("Exception: %s: %s, by %s.", e.What, e.Reason, text.List(e.By...)))
+	}
+	if r.Complete {
+		r.Verdict = append(r.Verdict, "Every threshold is met.")
+	} else {
+		r.Verdict = append(r.Verdict, state.Still()...)
+	}
+	if torn {
+		r.Verdict = append(r.Verdict, "The last line is half written: a power cut while it was written. Nothing rests on it.")
+	}
+	r.Verdict = append(r.Verdict, "Head: "+text.Groups(r.Head).String())
+	return r, nil
+}

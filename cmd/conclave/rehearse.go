@@ -1,0 +1,269 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"sort"
+
+	"github.com/spf13/cobra"
+
+	"conclave/hsm/piv"
+	"conclave/hsm/virtual"
+	"conclave/transfer"
+)
+
+// practicePIN is what every practice token's PIN becomes when it is enrolled: e, so that nobody
+// takes it for a real one. factoryPIN is what a new YubiKey has.
+const (
+	practicePIN = "271828"
+	factoryPIN  = "123456"
+)
+
+// practiceNames are the people of a rehearsal. There are as many as PC/SC has readers.
+var practiceNames = []string{
+	"Alice", "Bob", "Carol", "Dana", "Erin", "Frank", "Grace", "Heidi",
+	"Ivan", "Judy", "Karl", "Lena", "Mona", "Nils", "Olga", "Paul",
+}
+
+// firstPracticeSerial starts a range that no real YubiKey is near today, easy to tell apart on screen.
+const firstPracticeSerial = 90_000_001
+
+// A rehearsalPlan is what the options of a rehearsal say.
+type rehearsalPlan struct {
+	Holders          int
+	RootThreshold    int
+	TargetsThreshold int
+	Algorithm        string
+	Targets          []string
+}
+
+func (p *program) rehearseCommand() *cobra.Command {
+	var plan rehearsalPlan
+	var auto, plain bool
+	cmd := &cobra.Command{
+		Use:   "rehearse [DIR]",
+		Short: "Practise with virtual YubiKeys: the same screens, nothing is real",
+		Long: `Opens the real screens with a PRACTICE frame and a tray of virtual YubiKeys that
+you put in, touch and pull out with keys. Everything lands in DIR (default
+"rehearsal"); practice metadata is marked, and a real repository refuses it.
+
+A rehearsal has three acts: genesis, a release of files, a renewal of the root.
+Call it again on the same DIR for the next one, or to go on where it stopped.
+With --auto all three play by themselves and are told line by line.
+
+DIR/repository  what was published      DIR/bundles  what crossed the gap
+DIR/trusted     the first root          DIR/record   what happened
+DIR/tokens      the virtual YubiKeys    DIR/online   the online keys`,
+		Example: "  conclave rehearse\n  conclave rehearse /tmp/practice --auto --holders 7 --root-threshold 4",
+		Args:    cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			dir := "rehearsal"
+			if len(args) == 1 {
+				dir = args[0]
+			}
+			r, err := p.openRehearsal(dir, plan)
+			if err != nil {
+				return err
+			}
+			defer r.close()
+			if auto {
+				return r.playAll(cmd.Context())
+			}
+			return r.practise(cmd.Context(), plain)
+		},
+	}
+	f := cmd.Flags()
+	f.BoolVar(&auto, "auto", false, "play everything unattended and tell the story")
+	f.BoolVar(&plain, "plain", false, "line by line, for screen readers, dumb terminals and scripts")
+	f.IntVar(&plan.Holders, "holders", 5, "how many keyholders")
+	f.IntVar(&plan.RootThreshold, "root-threshold", 3, "how many of them must sign a root")
+	f.IntVar(&plan.TargetsThreshold, "targets-threshold", 2, "how many must sign targets; one more than that hold a targets key")
+	f.StringVar(&plan.Algorithm, "algorithm", "p256", "p256 or p384")
+	f.StringSliceVar(&plan.Targets, "targets", nil, "files or folders to release; without it a small example")
+	return cmd
+}
+
+// A rehearsal is a folder with everything that a practice needs.
+type rehearsal struct {
+	p       *program
+	dir     string
+	plan    rehearsalPlan
+	service *virtual.Service
+	tokens  *piv.Tokens
+	people  []*person
+	runtime string // where the PC/SC socket is
+}
+
+// A person of a rehearsal and the virtual token in their hand.
+type person struct {
+	name string
+	card *virtual.Card
+	root bool // always; everybody holds a root key
+	ship bool // holds a targets key too
+}
+
+// rehearsalFile marks a folder as a rehearsal, so that nothing else is ever written into.
+const rehearsalFile = "rehearsal.json"
+
+// openRehearsal makes the folder, or opens the one that is there.
+func (p *program) openRehearsal(dir string, plan rehearsalPlan) (*rehearsal, error) {
+	if plan.Holders < 1 || plan.Holders > len(practiceNames) {
+		return nil, &usageError{"conclave rehearse", fmt.Errorf("--holders takes 1 to %d", len(practiceNames))}
+	}
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, err
+	}
+	r := &rehearsal{p: p, dir: dir, plan: plan, tokens: piv.New()}
+	if err := r.claim(); err != nil {
+		return nil, err
+	}
+	if err := r.start(); err != nil {
+		r.close()
+		return nil, err
+	}
+	return r, nil
+}
+
+// claim makes sure that the folder is a rehearsal's, new or old. The options of an old one stay.
+func (r *rehearsal) claim() error {
+	path := filepath.Join(r.dir, rehearsalFile)
+	raw, err := os.ReadFile(path)
+	switch {
+	case err == nil:
+		if err := json.Unmarshal(raw, &r.plan); err != nil {
+			return fmt.Errorf("read %s: %w", path, err)
+		}
+		return nil
+	case !errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("open rehearsal: %w", err)
+	}
+	if entries, err := os.ReadDir(r.dir); err == nil && len(entries) > 0 {
+		return &statusError{
+			code: exitFailed,
+			text: fmt.Sprintf("%s holds other things", r.dir),
+			hint: "name a folder that is empty or not there yet; nothing was written",
+		}
+	}
+	for _, sub := range []string{"bundles", "record", "repository", "tokens", "trusted", "online"} {
+		if err := os.MkdirAll(filepath.Join(r.dir, sub), 0o700); err != nil {
+			return fmt.Errorf("open rehearsal: %w", err)
+		}
+	}
+	raw, err = json.MarshalIndent(r.plan, "", "  ")
+	if err != nil {
+		return err
+	}
+	return transfer.WriteNew(path, append(raw, '\n'))
+}
+
+// start brings up the PC/SC service and everybody's token, in their hands, not yet in a reader.
+func (r *rehearsal) start() error {
+	runtime, err := os.MkdirTemp("", "conclave-practice-")
+	if err != nil {
+		return fmt.Errorf("open rehearsal: %w", err)
+	}
+	r.runtime = runtime
+	if r.service, err = virtual.Start(runtime); err != nil {
+		return fmt.Errorf("start virtual smart card service: %w", err)
+	}
+	if err := r.service.Use(); err != nil {
+		return fmt.Errorf("start virtual smart card service: %w", err)
+	}
+	root, err := virtual.NewRoot()
+	if err != nil {
+		return err
+	}
+	for i, name := range practiceNames[:r.plan.Holders] {
+		card, err := r.card(name, firstPracticeSerial+uint32(i), root)
+		if err != nil {
+			return err
+		}
+		r.people = append(r.people, &person{name: name, card: card, root: true, ship: i <= r.plan.TargetsThreshold})
+	}
+	return nil
+}
+
+// card loads or makes one token, and keeps its file up to date from here on.
+func (r *rehearsal) card(name string, serial uint32, root *virtual.Root) (*virtual.Card, error) {
+	path := filepath.Join(r.dir, "tokens", fmt.Sprintf("%s-%d.json", name, serial))
+	var card *virtual.Card
+	raw, err := os.ReadFile(path)
+	switch {
+	case err == nil:
+		card, err = virtual.LoadCard(raw)
+	case errors.Is(err, fs.ErrNotExist):
+		card, err = virtual.NewCard(virtual.Options{Serial: serial, Firmware: "5.7.1", Root: root})
+	}
+	if err != nil {
+		return nil, fmt.Errorf("open virtual token of %s: %w", name, err)
+	}
+	save := func() {
+		if raw, err := json.Marshal(card); err == nil {
+			_ = transfer.Replace(path, raw) // a practice token that is lost costs a practice
+		}
+	}
+	save()
+	card.OnChange(save)
+	return card, nil
+}
+
+func (r *rehearsal) close() {
+	if r.service != nil {
+		_ = r.service.Close()
+	}
+	if r.runtime != "" {
+		_ = os.RemoveAll(r.runtime)
+	}
+}
+
+func (r *rehearsal) path(elem ...string) string {
+	return filepath.Join(append([]string{r.dir}, elem...)...)
+}
+
+// acts are the ceremonies of a rehearsal, in order. The number keeps folders sorted.
+var acts = []string{"1-genesis", "2-release", "3-renewal"}
+
+// next is the first act that has no published end, "" when all are done.
+func (r *rehearsal) next() string {
+	for _, act := range acts {
+		if _, err := os.Stat(r.path("record", act, "published")); err != nil {
+			return act
+		}
+	}
+	return ""
+}
+
+// files are the target files of a rehearsal: the person's own, or an example that is written once.
+func (r *rehearsal) files() ([]string, error) {
+	if len(r.plan.Targets) > 0 {
+		sort.Strings(r.plan.Targets)
+		return r.plan.Targets, nil
+	}
+	example := r.path("release")
+	if err := os.MkdirAll(example, 0o755); err != nil {
+		return nil, err
+	}
+	for name, text := range map[string]string{
+		"hello.txt":   "Hello. This file was released in a rehearsal of Conclave.\n",
+		"VERSION.txt": "practice 1.0.0\n",
+	} {
+		if err := transfer.WriteNew(filepath.Join(example, name), []byte(text)); err != nil {
+			return nil, err
+		}
+	}
+	return []string{example}, nil
+}
+
+// wait is a context error in a person's words.
+func interrupted(ctx context.Context) error {
+	if ctx.Err() != nil {
+		return fmt.Errorf("interrupted; call it again on the same folder to go on: %w", ctx.Err())
+	}
+	return nil
+}

@@ -1,0 +1,78 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+)
+
+// root builds the command tree. It is made anew for every run: no flag is global.
+func (p *program) root() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "conclave",
+		Short: "Sign TUF root and targets metadata together, offline, on hardware tokens",
+		Long: `Conclave walks several keyholders through signing TUF root and targets
+metadata on YubiKeys, on a machine without a network, and publishes what they
+signed from one that has it.
+
+Without a command it opens the home screen: what do you want to do?
+
+` + exitCodeHelp,
+		Args:          cobra.NoArgs,
+		Version:       version,
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return p.home(cmd.Context())
+		},
+	}
+	cmd.SetVersionTemplate("conclave {{.Version}}\n")
+	cmd.PersistentFlags().BoolVar(&p.json, "json", false, "print one JSON document instead of text; failures as JSON on standard error")
+	cmd.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return &usageError{cmd: cmd.CommandPath(), err: err}
+	})
+	cmd.AddGroup(
+		&cobra.Group{ID: "anywhere", Title: "Anywhere:"},
+		&cobra.Group{ID: "offline", Title: "At the ceremony, offline:"},
+		&cobra.Group{ID: "online", Title: "Online:"},
+		&cobra.Group{ID: "also", Title: "Also:"},
+	)
+	add := func(group string, cmds ...*cobra.Command) {
+		for _, c := range cmds {
+			c.GroupID = group
+			cmd.AddCommand(c)
+		}
+	}
+	add("anywhere", p.planCommand(), p.showCommand(), p.verifyCommand(), p.joinCommand(), p.recordCommand())
+	add("offline", p.signCommand(), p.resumeCommand(), p.rehearseCommand())
+	add("online", p.onlineCommands()...)
+	add("also", p.manCommand(), p.versionCommand())
+	cmd.SetHelpCommandGroupID("also")
+	cmd.SetCompletionCommandGroupID("also")
+	wrapArgs(cmd)
+	return cmd
+}
+
+// wrapArgs turns every complaint about arguments into a usage error, and lets no
+// group of commands pass for a command: cobra would print help and succeed.
+func wrapArgs(cmd *cobra.Command) {
+	if check := cmd.Args; check != nil {
+		cmd.Args = func(c *cobra.Command, args []string) error {
+			if err := check(c, args); err != nil {
+				return &usageError{cmd: c.CommandPath(), err: err}
+			}
+			return nil
+		}
+	}
+	if cmd.HasSubCommands() && cmd.RunE == nil && cmd.Run == nil {
+		cmd.RunE = func(c *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return &usageError{cmd: c.CommandPath(), err: fmt.Errorf("there is no command %q", args[0])}
+			}
+			return &usageError{cmd: c.CommandPath(), err: fmt.Errorf("it needs a command")}
+		}
+	}
+	for _, c := range cmd.Commands() {
+		wrapArgs(c)
+	}
+}

@@ -1,0 +1,233 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"conclave/ceremony/tuf"
+	"conclave/transfer"
+	"conclave/tui/say"
+	"conclave/tui/text"
+)
+
+func (p *program) showCommand() *cobra.Command {
+	var extract string
+	cmd := &cobra.Command{
+		Use:   "show BUNDLE",
+		Short: "Say what a bundle is, what it changes and who has signed",
+		Long: `Reads a bundle and says what it changes, in the sentences that keyholders see,
+with the digests to compare. Nothing is changed. --extract writes the documents
+as plain metadata files for other tools.`,
+		Example: "  conclave show root-5.bundle.json\n  conclave show root-5.bundle.json --extract metadata/",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			b, err := transfer.Read(args[0])
+			if err != nil {
+				return err
+			}
+			if extract != "" {
+				if err := extractTo(extract, b); err != nil {
+					return err
+				}
+			}
+			return p.show(args[0], b)
+		},
+	}
+	cmd.Flags().StringVar(&extract, "extract", "", "folder to write N.role.json files into; nothing is overwritten")
+	return cmd
+}
+
+// show prints a bundle as text or JSON.
+func (p *program) show(path string, b *transfer.Bundle) error {
+	if p.json {
+		report, err := reportOn(b)
+		if err != nil {
+			return err
+		}
+		return p.printJSON(report)
+	}
+	lines, err := describe(b, p.now())
+	if err != nil {
+		return err
+	}
+	fmt.Fprintln(p.out, text.Clean(filepath.Base(path)))
+	for _, line := range lines {
+		fmt.Fprintln(p.out, line)
+	}
+	return nil
+}
+
+// extractTo writes each document as other tools expect it.
+func extractTo(dir string, b *transfer.Bundle) error {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return fmt.Errorf("extract: %w", err)
+	}
+	for _, d := range b.Documents {
+		name := fmt.Sprintf("%d.%s.json", d.Metadata.Version(), d.Role)
+		if err := transfer.WriteNew(filepath.Join(dir, name), d.Metadata.Bytes()); err != nil {
+			return fmt.Errorf("extract: %w", err)
+		}
+	}
+	return nil
+}
+
+// describe puts a bundle into lines for people. Every line is safe to print.
+func describe(b *transfer.Bundle, now time.Time) ([]string, error) {
+	status, err := b.Status()
+	if err != nil {
+		return nil, err
+	}
+	var w lines
+	if b.Practice {
+		w.add("PRACTICE: made in a rehearsal, nothing here is real")
+	}
+	w.add("purpose   %s", text.Clean(b.Purpose))
+	w.add("drafted   %s", text.Date(b.Created, now))
+	w.add("state     %s", status.State)
+	if b.Plan != nil && len(b.Documents) == 0 {
+		for _, line := range say.Plan(b.Plan) {
+			w.add("  %s", line)
+		}
+		return w, nil
+	}
+	for _, rt := range status.Tallies {
+		w.add("  %s", tallyLine(rt))
+	}
+	for _, d := range b.Documents {
+		if err := w.document(b, d, now); err != nil {
+			return nil, err
+		}
+	}
+	return w, nil
+}
+
+// lines gathers lines that are safe to print.
+type lines []string
+
+func (w *lines) add(format string, args ...any) { *w = append(*w, fmt.Sprintf(format, args...)) }
+
+// wordsPerLine fits eight PGP words into 80 columns.
+const wordsPerLine = 6
+
+// document says what one document changes, and its digest to compare.
+func (w *lines) document(b *transfer.Bundle, d transfer.Document, now time.Time) error {
+	diff, err := tuf.Compare(baseOf(b, d.Role), d.Metadata, now)
+	if err != nil {
+		return err
+	}
+	w.add("")
+	w.add("%s", say.Move(diff))
+	for _, power := range diff.Power {
+		w.add("  %s", say.Power(power))
+	}
+	for _, section := range say.Review(diff) {
+		w.add("  %s", section.Title)
+		for _, item := range section.Items {
+			w.add("   %1s %s", item.Mark, item.Text)
+		}
+	}
+	w.add("  DIGEST of the payload, SHA-256")
+	w.add("     %s", d.Metadata.Digest())
+	words := d.Metadata.Digest().Words()
+	for len(words) > 0 {
+		n := min(wordsPerLine, len(words))
+		w.add("     %s", strings.Join(words[:n], " "))
+		words = words[n:]
+	}
+	return nil
+}
+
+// baseOf is the document that a bundle's document follows, nil for a first one.
+func baseOf(b *transfer.Bundle, role string) *tuf.Document {
+	if role == tuf.Root {
+		return b.TrustedRoot()
+	}
+	for _, d := range b.Base.Documents {
+		if d.Role == role {
+			return d.Metadata
+		}
+	}
+	return nil
+}
+
+// tallyLine says who signed for one requirement and who may still.
+func tallyLine(rt transfer.RoleTally) string {
+	var signed, may []string
+	for _, s := range rt.Tally.Signers {
+		name := s.Holder.Name
+		if name == "" {
+			name = s.Key.ID[:min(8, len(s.Key.ID))]
+		}
+		if s.Signed {
+			signed = append(signed, name)
+		} else {
+			may = append(may, name)
+		}
+	}
+	line := fmt.Sprintf("%-8s %s: %s", rt.Role, text.Clean(rt.Tally.Requirement.Name), say.Tally(rt.Tally))
+	if len(signed) > 0 {
+		line += fmt.Sprintf("; signed by %s", text.List(signed...))
+	}
+	if !rt.Tally.Complete() && len(may) > 0 {
+		line += fmt.Sprintf("; %s may sign", text.List(may...))
+	}
+	return line
+}
+
+// bundleReport is what show prints with --json.
+type bundleReport struct {
+	State     transfer.State   `json:"state"`
+	Purpose   string           `json:"purpose"`
+	Created   time.Time        `json:"created"`
+	Practice  bool             `json:"practice"`
+	Documents []documentReport `json:"documents"`
+}
+
+type documentReport struct {
+	Role         string              `json:"role"`
+	Version      int64               `json:"version"`
+	Expires      time.Time           `json:"expires"`
+	SHA256       string              `json:"sha256"`
+	Words        []string            `json:"words"`
+	Requirements []requirementReport `json:"requirements"`
+}
+
+type requirementReport struct {
+	Name      string   `json:"name"`
+	Threshold int      `json:"threshold"`
+	Signed    []string `json:"signed"` // keyids
+	Missing   int      `json:"missing"`
+}
+
+func reportOn(b *transfer.Bundle) (*bundleReport, error) {
+	status, err := b.Status()
+	if err != nil {
+		return nil, err
+	}
+	r := &bundleReport{State: status.State, Purpose: b.Purpose, Created: b.Created, Practice: b.Practice, Documents: []documentReport{}}
+	for _, d := range b.Documents {
+		doc := documentReport{
+			Role: d.Role, Version: d.Metadata.Version(), Expires: d.Metadata.Expires(),
+			SHA256: d.Metadata.Digest().Hex(), Words: d.Metadata.Digest().Words(), Requirements: []requirementReport{},
+		}
+		for _, rt := range status.Tallies {
+			if rt.Role != d.Role {
+				continue
+			}
+			req := requirementReport{Name: rt.Tally.Requirement.Name, Threshold: rt.Tally.Requirement.Threshold, Signed: []string{}, Missing: rt.Tally.Missing}
+			for _, s := range rt.Tally.Signers {
+				if s.Signed {
+					req.Signed = append(req.Signed, s.Key.ID)
+				}
+			}
+			doc.Requirements = append(doc.Requirements, req)
+		}
+		r.Documents = append(r.Documents, doc)
+	}
+	return r, nil
+}

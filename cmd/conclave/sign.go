@@ -1,0 +1,202 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"conclave/ceremony"
+	"conclave/hsm"
+	"conclave/hsm/piv"
+	"conclave/transfer"
+	"conclave/tui"
+	"conclave/tui/plain"
+)
+
+// recordFile is the record's name inside a ceremony's folder.
+const recordFile = "record.jsonl"
+
+// frontFlags choose how people see a ceremony.
+type frontFlags struct {
+	plain   bool
+	medium  string
+	network string
+}
+
+func (f *frontFlags) register(cmd *cobra.Command) {
+	cmd.Flags().BoolVar(&f.plain, "plain", false, "line by line, for screen readers, dumb terminals and scripts")
+	cmd.Flags().StringVar(&f.medium, "out", "", "folder that takes the signed bundle (default: where the bundle lies)")
+	cmd.Flags().StringVar(&f.network, "accept-network", "", "go on although a network interface is live; the `reason` goes on record")
+}
+
+func (p *program) signCommand() *cobra.Command {
+	var front frontFlags
+	var root, dir string
+	cmd := &cobra.Command{
+		Use:   "sign BUNDLE",
+		Short: "Hold the ceremony that signs a bundle",
+		Long: `Walks everybody through the ceremony of one bundle: preflight, roll call,
+enrolment of new tokens, freeze, review, sign, confirm, export. Everything is on
+the record in the ceremony's folder before it happens; after a power cut,
+"conclave resume" goes on where it stopped.`,
+		Example: "  conclave sign /media/stick/root-5.bundle.json --root trusted/4.root.json",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if dir == "" {
+				dir = ceremonyDir(args[0])
+			}
+			s, err := p.begin(args[0], dir, root, front.medium)
+			if err != nil {
+				return err
+			}
+			return p.hold(cmd.Context(), s, dir, front)
+		},
+	}
+	front.register(cmd)
+	cmd.Flags().StringVar(&root, "root", "", "a root.json that this machine trusts, kept apart from the bundle")
+	cmd.Flags().StringVar(&dir, "dir", "", "the ceremony's own folder (default: NAME.ceremony here)")
+	return cmd
+}
+
+func (p *program) resumeCommand() *cobra.Command {
+	var front frontFlags
+	cmd := &cobra.Command{
+		Use:     "resume DIR",
+		Short:   "Go on with a ceremony that stopped",
+		Long:    "Replays the record in DIR and goes on at the step where it stopped. What was\nsigned, reviewed and decided stays; nothing of it is asked for again.",
+		Example: "  conclave resume root-5.ceremony",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			s, err := p.resume(args[0], front.medium)
+			if err != nil {
+				return err
+			}
+			return p.hold(cmd.Context(), s, args[0], front)
+		},
+	}
+	front.register(cmd)
+	return cmd
+}
+
+// begin starts the ceremony of the bundle at path.
+func (p *program) begin(path, dir, root, out string) (*ceremony.Session, error) {
+	bundle, err := transfer.Read(path)
+	if err != nil {
+		return nil, err
+	}
+	anchor, err := anchorOf(root)
+	if err != nil {
+		return nil, err
+	}
+	return ceremony.Begin(p.floor(dir, medium(out, path), piv.New()), bundle, anchor)
+}
+
+// resume goes on with the ceremony in dir.
+func (p *program) resume(dir, out string) (*ceremony.Session, error) {
+	return ceremony.Resume(p.floor(dir, medium(out, dir), piv.New()))
+}
+
+// ceremonyDir names a ceremony's folder after its bundle, in the current folder: a
+// record belongs on the machine's own disk, not on the stick.
+func ceremonyDir(bundle string) string {
+	name := filepath.Base(bundle)
+	name = strings.TrimSuffix(name, ".json")
+	return strings.TrimSuffix(name, ".bundle") + ".ceremony"
+}
+
+// medium is the folder that a signed bundle goes to.
+func medium(out, near string) string {
+	if out != "" {
+		return out
+	}
+	return filepath.Dir(near)
+}
+
+// hold opens the front end and says afterwards where things are.
+func (p *program) hold(ctx context.Context, s *ceremony.Session, dir string, front frontFlags) error {
+	defer s.Close()
+	if front.network != "" {
+		if err := acceptNetwork(ctx, s, front.network); err != nil {
+			return err
+		}
+	}
+	if err := p.front(ctx, s, nil, front.plain); err != nil {
+		if errors.Is(err, tui.ErrInterrupted) {
+			return &statusError{
+				code: exitInterrupted,
+				text: "stopped at " + string(s.State().Step()),
+				hint: "everything so far is on the record; go on with: conclave resume " + dir,
+			}
+		}
+		return err
+	}
+	return p.ended(s, dir)
+}
+
+// ended says how a ceremony ended: complete, or which code tells that more is needed.
+func (p *program) ended(s *ceremony.Session, dir string) error {
+	st := s.State()
+	for _, out := range st.Exports() {
+		fmt.Fprintf(p.out, "%s\n", out.Path)
+	}
+	switch {
+	case st.Step() != ceremony.StepDone:
+		return &statusError{
+			code: exitInterrupted,
+			text: "stopped at " + string(st.Step()),
+			hint: "everything so far is on the record; go on with: conclave resume " + dir,
+		}
+	case !st.Complete():
+		return &statusError{code: exitIncomplete, text: "the bundle is valid so far; more signatures are needed", hint: strings.Join(st.Still(), " ")}
+	}
+	return nil
+}
+
+// acceptNetwork runs preflight at once and takes the network line as an exception, with its reason.
+func acceptNetwork(ctx context.Context, s *ceremony.Session, reason string) error {
+	if s.State().Step() != ceremony.StepPreflight {
+		return nil
+	}
+	if _, err := s.Preflight(ctx); err != nil {
+		return err
+	}
+	for _, name := range s.State().Open() {
+		if name == "network" {
+			return s.Except(name, reason, []string{"conductor, by --accept-network"})
+		}
+	}
+	return nil
+}
+
+// front opens the screens, or the plain lines where they were asked for or the
+// terminal can show nothing else.
+func (p *program) front(ctx context.Context, s *ceremony.Session, t tui.Tray, lines bool) error {
+	in, isFile := p.in.(*os.File)
+	terminal := isFile && term.IsTerminal(int(in.Fd()))
+	if !lines && terminal && os.Getenv("TERM") != "dumb" {
+		return tui.Run(ctx, tui.Options{Session: s, Tray: t, In: p.in, Out: p.out, Now: p.now})
+	}
+	if !lines && !terminal {
+		return &usageError{"conclave", errors.New("the screens need a terminal; --plain works without one")}
+	}
+	o := plain.Options{Session: s, Tray: t, In: p.in, Out: p.out}
+	if terminal {
+		o.ReadPIN = func(string) (*hsm.PIN, error) { return readPIN(in) }
+	}
+	return plain.Run(ctx, o)
+}
+
+// readPIN reads a PIN from the terminal without echo.
+func readPIN(f *os.File) (*hsm.PIN, error) {
+	b, err := term.ReadPassword(int(f.Fd()))
+	if err != nil {
+		return nil, fmt.Errorf("read PIN: %w", err)
+	}
+	return hsm.NewPIN(b) // which wipes b
+}

@@ -1,0 +1,120 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"conclave/ceremony/tuf"
+	"conclave/transfer"
+)
+
+func (p *program) verifyCommand() *cobra.Command {
+	var root string
+	cmd := &cobra.Command{
+		Use:   "verify BUNDLE",
+		Short: "Check a bundle against a root that you trust",
+		Long: `Walks from the root that you trust over the bundle's base to its documents, and
+checks every signature on the way. A genesis is checked against its own root 1,
+which you have compared with the printed record: --root-digest takes its digest,
+in hex or in words.
+
+Exit code 0: complete. 5: valid so far, more signatures are needed. 3: it does
+not verify.`,
+		Example: "  conclave verify root-5.bundle.json --root trusted/1.root.json",
+		Args:    cobra.ExactArgs(1),
+	}
+	var digest string
+	cmd.Flags().StringVar(&root, "root", "", "a root.json that you trust, kept apart from the bundle")
+	cmd.Flags().StringVar(&digest, "root-digest", "", "the digest of a genesis' root 1, in hex or in words, from the printed record")
+	cmd.MarkFlagsOneRequired("root", "root-digest")
+	cmd.MarkFlagsMutuallyExclusive("root", "root-digest")
+	cmd.RunE = func(_ *cobra.Command, args []string) error {
+		bundle, err := transfer.Read(args[0])
+		if err != nil {
+			return err
+		}
+		anchor, err := verifyAnchor(bundle, root, digest)
+		if err != nil {
+			return err
+		}
+		complete, err := bundle.Verify(anchor)
+		var missing *tuf.ThresholdError
+		if errors.As(err, &missing) {
+			return p.unfinished(bundle, err)
+		}
+		if err != nil {
+			return &unverified{err}
+		}
+		return p.verified(complete)
+	}
+	return cmd
+}
+
+// verifyAnchor is the root to start from: a file kept apart, or the bundle's own root 1 when
+// its digest is the one that somebody read out.
+func verifyAnchor(b *transfer.Bundle, path, digest string) (*tuf.Document, error) {
+	if path != "" {
+		return readMetadata(path)
+	}
+	want, err := parseDigest(digest)
+	if err != nil {
+		return nil, &usageError{"conclave verify", err}
+	}
+	doc := b.Document(tuf.Root)
+	if doc == nil || len(b.Base.Roots) > 0 {
+		return nil, &usageError{"conclave verify", errors.New("--root-digest is for a genesis; this bundle builds on a root: give it with --root")}
+	}
+	if doc.Digest() != want {
+		return nil, &unverified{fmt.Errorf("root 1 in this bundle has the digest %s, not the one that you gave", doc.Digest())}
+	}
+	return doc, nil
+}
+
+// An unverified error ends with exit code 3.
+type unverified struct{ err error }
+
+func (e *unverified) Error() string { return e.err.Error() }
+func (e *unverified) Unwrap() error { return e.err }
+func (e *unverified) ExitCode() int { return exitUnverified }
+
+// unfinished says who is missing; what is there has been verified.
+func (p *program) unfinished(b *transfer.Bundle, cause error) error {
+	status, err := b.Status()
+	if err != nil {
+		return err
+	}
+	if status.State == transfer.StatePlan {
+		return &statusError{code: exitIncomplete, text: "this bundle is a plan: no key and no document exists yet", hint: "hold its ceremony: conclave sign"}
+	}
+	return &statusError{code: exitIncomplete, text: "valid so far: " + cause.Error(), hint: "join it with the other partial bundles, or let more keyholders sign it"}
+}
+
+// verifiedReport is what verify prints with --json.
+type verifiedReport struct {
+	Verified  bool               `json:"verified"`
+	Documents []verifiedDocument `json:"documents"`
+}
+
+type verifiedDocument struct {
+	Role    string `json:"role"`
+	Version int64  `json:"version"`
+	Digest  string `json:"sha256"`
+}
+
+func (p *program) verified(c *transfer.Complete) error {
+	report := verifiedReport{Verified: true}
+	for _, d := range c.Bundle().Documents {
+		doc := c.Document(d.Role).Document()
+		report.Documents = append(report.Documents, verifiedDocument{d.Role, doc.Version(), doc.Digest().Hex()})
+	}
+	if p.json {
+		return p.printJSON(report)
+	}
+	for _, d := range report.Documents {
+		fmt.Fprintf(p.out, "[OK] %s %d  %s\n", d.Role, d.Version, d.Digest)
+	}
+	fmt.Fprintf(p.out, "Complete: every threshold is met, from root %d on.\n", c.Chain().First().Version())
+	return nil
+}
