@@ -194,11 +194,11 @@ func (d *Document) agree() error {
 	return nil
 }
 
-// guard runs a piece of go-tuf and turns a panic into an error.
+// guard runs a piece of foreign code and turns a panic into an error.
 func guard(run func() error) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			err = fmt.Errorf("go-tuf panicked: %v", p)
+			err = fmt.Errorf("it panicked: %v", p)
 		}
 	}()
 	return run()

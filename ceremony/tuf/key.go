@@ -75,9 +75,9 @@ func NewKey(pub crypto.PublicKey) (Key, error) {
 	if err != nil {
 		return Key{}, err
 	}
-	der, err := x509.MarshalPKIXPublicKey(pub)
+	der, err := spki(pub)
 	if err != nil {
-		return Key{}, &KeyError{What: "cannot be encoded: " + err.Error()}
+		return Key{}, err
 	}
 	object := &metadata.Key{Type: typ, Scheme: scheme}
 	if ed, ok := pub.(ed25519.PublicKey); ok {
@@ -121,6 +121,20 @@ func schemeFor(pub crypto.PublicKey) (typ, scheme string, err error) {
 		return typeRSA, schemePSS, nil
 	}
 	return "", "", &KeyError{What: fmt.Sprintf("is of a kind that is not known (%T)", pub)}
+}
+
+// spki encodes a public key. The standard library panics on keys that were put
+// together by hand and lack a coordinate.
+func spki(pub crypto.PublicKey) (der []byte, err error) {
+	err = guard(func() error {
+		var err error
+		der, err = x509.MarshalPKIXPublicKey(pub)
+		return err
+	})
+	if err != nil {
+		return nil, &KeyError{What: "cannot be encoded: " + err.Error()}
+	}
+	return der, nil
 }
 
 // encodePEM writes a SubjectPublicKeyInfo with exactly one newline at its end:
@@ -174,7 +188,7 @@ func parsePEM(text string) (crypto.PublicKey, []byte, error) {
 		return nil, nil, &KeyError{What: "cannot be decoded: " + err.Error()}
 	}
 	// One key, one spelling: the hash of the SPKI tells keys apart.
-	der, err := x509.MarshalPKIXPublicKey(pub)
+	der, err := spki(pub)
 	if err != nil || !bytes.Equal(der, block.Bytes) {
 		return nil, nil, &KeyError{What: "is not in the one form that DER allows"}
 	}
@@ -195,9 +209,9 @@ func keyFrom(id string, object *metadata.Key) (Key, error) {
 		return Key{}, &KeyError{What: fmt.Sprintf("says keytype %q and scheme %q but is a key for %s",
 			shorten(object.Type, 40), shorten(object.Scheme, 40), scheme)}
 	}
-	der, err := x509.MarshalPKIXPublicKey(pub)
+	der, err := spki(pub)
 	if err != nil {
-		return Key{}, &KeyError{What: "cannot be encoded: " + err.Error()}
+		return Key{}, err
 	}
 	return Key{ID: id, Type: typ, Scheme: scheme, Public: pub, SPKI: sha256.Sum256(der), object: object}, nil
 }
