@@ -35,7 +35,10 @@ func Adopt(base transfer.Base, docs []transfer.Document, purpose string, now tim
 	slices.SortStableFunc(b.Documents, func(a, c transfer.Document) int {
 		return cmp.Or(rank(a.Role)-rank(c.Role), strings.Compare(a.Role, c.Role))
 	})
-	b.Base.Documents = slices.DeleteFunc(slices.Clone(base.Documents), func(d transfer.Document) bool { return b.Document(d.Role) == nil })
+	delegated := slices.ContainsFunc(docs, func(d transfer.Document) bool { return rank(d.Role) == len(order) })
+	b.Base.Documents = slices.DeleteFunc(slices.Clone(base.Documents), func(d transfer.Document) bool {
+		return b.Document(d.Role) == nil && !delegated // what delegates must travel along
+	})
 	for i, d := range b.Documents {
 		if err := adoptable(b, d, b.Documents[:i]); err != nil {
 			return nil, nil, err

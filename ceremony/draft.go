@@ -9,13 +9,11 @@ import (
 
 // draft makes the bundle that is to be frozen: from the plan and the keys that
 // were enrolled, or from the bundle's own documents without their dead signatures.
-// The same state always gives the same bytes.
+// The same state always gives the same bytes. The base was checked when the
+// ceremony was opened, and cannot change.
 func (s State) draft() (*transfer.Bundle, []FrozenDocument, error) {
 	if s.bundle.Plan != nil {
 		return s.draftPlan()
-	}
-	if err := s.checkBase(); err != nil {
-		return nil, nil, err
 	}
 	return s.draftDocuments()
 }

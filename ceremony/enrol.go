@@ -23,7 +23,7 @@ func (s *Session) Enrol(ctx context.Context, v Visitor, holder string, current, 
 }
 
 func (s *Session) enrol(ctx context.Context, v Visitor, holder string, current, fresh *hsm.PIN, erase uint32) error {
-	if err := s.arrived(holder, v.Info.Serial); err != nil {
+	if err := s.arrived(holder); err != nil {
 		return err
 	}
 	begun := EnrolBegun{Holder: holder, Serial: v.Info.Serial}

@@ -25,7 +25,7 @@ type Participant struct {
 	Leaving  bool     // only the old root knows them
 	Presence Presence
 	Serials  []uint32 // of their tokens, as far as known
-	Enrolled bool     // at genesis: their token has made its key
+	Enrolled bool     // their token has made its key; false only at genesis
 	Reviewed bool     // has read exactly the frozen payloads
 }
 
@@ -162,7 +162,7 @@ func withKey(people []person, k tuf.Key, h tuf.Holder) []person {
 	}
 	if i < 0 {
 		i = len(people)
-		people = append(people, person{name: name, presence: Unknown})
+		people = append(people, person{name: name, presence: Unknown, enrolled: true})
 	}
 	p := &people[i]
 	if !slices.ContainsFunc(p.keys, func(have tuf.Key) bool { return have.ID == k.ID && have.SPKI == k.SPKI }) {

@@ -49,7 +49,16 @@ type Config struct {
 	Program string                                  // "conclave 1.0.0 3f9a…"
 	Seen    map[string]int64                        // highest versions that this machine has seen; an older base is refused
 
-	wrap func(journal) journal // for tests that pull the plug
+	wrap      func(journal) journal // for tests that pull the plug
+	maxInline int                   // for tests: maxInline if 0
+}
+
+// inline is the largest file that goes into the record.
+func (c Config) inline() int {
+	if c.maxInline > 0 {
+		return c.maxInline
+	}
+	return maxInline
 }
 
 // journal is what a session needs of a record.
@@ -90,18 +99,21 @@ func begin(cfg Config, bundle *transfer.Bundle, anchor *tuf.Document) (*Session,
 		e.Anchor = anchor.Bytes()
 	}
 	s := newSession(cfg)
-	if _, err := (State{}).At(s.cfg.Now()).Apply(e); err != nil {
+	now := s.cfg.Now()
+	next, err := State{}.At(now).Apply(e)
+	if err != nil {
 		return nil, err // before there is a folder
 	}
 	if err := s.create(); err != nil {
 		return nil, err
 	}
-	if len(file) > maxInline {
-		if err := s.keepBeside(bundle, file); err != nil {
-			return nil, errors.Join(err, s.log.Close())
-		}
+	if len(file) > cfg.inline() {
+		err = s.keepBeside(bundle, file)
 	}
-	if err := s.do(e); err != nil {
+	if err == nil {
+		err = s.commit(e, now, next)
+	}
+	if err != nil {
 		return nil, errors.Join(err, s.log.Close())
 	}
 	return s, nil
@@ -213,7 +225,12 @@ func (s *Session) put(e Event, now time.Time) error {
 	if err != nil {
 		return err
 	}
-	data, err := EncodeEvent(inline(e))
+	return s.commit(e, now, next)
+}
+
+// commit writes an event that leads to next.
+func (s *Session) commit(e Event, now time.Time, next State) error {
+	data, err := EncodeEvent(inline(e, s.cfg.inline()))
 	if err != nil {
 		return err
 	}
@@ -227,10 +244,10 @@ func (s *Session) put(e Event, now time.Time) error {
 }
 
 // inline is the event as the record takes it: files that are too large stand beside it, or can be built again.
-func inline(e Event) Event {
+func inline(e Event, most int) Event {
 	switch e := e.(type) {
 	case Opened:
-		if len(e.Bundle) > maxInline {
+		if len(e.Bundle) > most {
 			e.Bundle = nil
 		}
 		return e
@@ -239,7 +256,7 @@ func inline(e Event) Event {
 		for _, d := range e.Documents {
 			size += len(d.Metadata)
 		}
-		if size <= maxInline {
+		if size <= most {
 			return e
 		}
 		docs := make([]FrozenDocument, len(e.Documents))
@@ -375,20 +392,20 @@ func (s *Session) review(holder string) error {
 	for _, d := range s.State().documents {
 		digests[d.role] = d.digest.Hex()
 	}
-	if err := s.arrived(holder, 0); err != nil {
+	if err := s.arrived(holder); err != nil {
 		return err
 	}
 	return s.do(Reviewed{Holder: holder, Digests: digests})
 }
 
 // arrived records the arrival of somebody who is not in the room yet.
-func (s *Session) arrived(holder string, serial uint32) error {
+func (s *Session) arrived(holder string) error {
 	state := s.State()
 	i, err := state.find(holder)
 	if err != nil || state.people[i].presence == Here {
 		return err
 	}
-	return s.do(Arrived{Holder: holder, Serial: serial})
+	return s.do(Arrived{Holder: holder})
 }
 
 // CloseReview goes on to sign. Everybody who is here must have reviewed.

@@ -70,7 +70,7 @@ type applier interface {
 // At returns s with its clock at t: the time at which the next event happens.
 // Without it, rules about time are not looked at.
 func (s State) At(t time.Time) State {
-	s.clock = t.UTC()
+	s.clock = t.UTC().Round(0) // without the monotonic reading, as the record keeps it
 	return s
 }
 
