@@ -1,0 +1,218 @@
+package publish
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+)
+
+// ConfigName is the name that a configuration usually has.
+const ConfigName = "publish.json"
+
+// Defaults and limits of how long online documents are valid.
+const (
+	DefaultSnapshotDays  = 7
+	DefaultTimestampDays = 1
+	maxSnapshotDays      = 366
+	maxTimestampDays     = 31 // a timestamp that lives longer freezes clients for as long
+	maxConfig            = 64 << 10
+)
+
+// A Config says where a repository is published and with which online keys. Its
+// file is strict JSON; relative paths in it are relative to the file.
+type Config struct {
+	Store          string `json:"store"`           // URL: file:…
+	PinnedRoot     string `json:"pinned_root"`     // the root that everything is verified from; written by the first push
+	SnapshotKey    string `json:"snapshot_key"`    // encrypted PEM
+	TimestampKey   string `json:"timestamp_key"`   // encrypted PEM; may be the same
+	PassphraseFile string `json:"passphrase_file"` // opens both
+	StateDir       string `json:"state_dir"`       // what was seen, and the journal
+	Practice       bool   `json:"practice"`        // only rehearsals are published here
+	SnapshotDays   int    `json:"snapshot_days"`   // 0 is DefaultSnapshotDays
+	TimestampDays  int    `json:"timestamp_days"`  // 0 is DefaultTimestampDays
+}
+
+// LoadConfig reads a configuration strictly and makes its paths absolute.
+func LoadConfig(path string) (*Config, error) {
+	f, err := os.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, withHint(fmt.Errorf("read configuration: %w", err), "make one with: conclave publish init")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read configuration: %w", err)
+	}
+	defer f.Close()
+	raw, err := io.ReadAll(io.LimitReader(f, maxConfig+1))
+	if err != nil {
+		return nil, fmt.Errorf("read configuration: %w", err)
+	}
+	c, err := ParseConfig(raw)
+	if err != nil {
+		return nil, fmt.Errorf("read configuration %s: %w", path, err)
+	}
+	dir, err := filepath.Abs(filepath.Dir(path))
+	if err != nil {
+		return nil, fmt.Errorf("read configuration: %w", err)
+	}
+	c.resolve(dir)
+	return c, nil
+}
+
+// ParseConfig reads a configuration: no unknown, doubled or missing field, nothing after it.
+func ParseConfig(raw []byte) (*Config, error) {
+	if len(raw) > maxConfig {
+		return nil, fmt.Errorf("longer than %d bytes", maxConfig)
+	}
+	c := new(Config)
+	if err := strictUnmarshal(raw, c); err != nil {
+		return nil, err
+	}
+	return c, c.check()
+}
+
+// check fills in defaults and refuses what cannot work.
+func (c *Config) check() error {
+	for name, value := range map[string]string{
+		"store": c.Store, "pinned_root": c.PinnedRoot, "passphrase_file": c.PassphraseFile,
+		"snapshot_key": c.SnapshotKey, "timestamp_key": c.TimestampKey, "state_dir": c.StateDir,
+	} {
+		if value == "" {
+			return fmt.Errorf("%q is missing", name)
+		}
+	}
+	if c.SnapshotDays == 0 {
+		c.SnapshotDays = DefaultSnapshotDays
+	}
+	if c.TimestampDays == 0 {
+		c.TimestampDays = DefaultTimestampDays
+	}
+	if c.SnapshotDays < 1 || c.SnapshotDays > maxSnapshotDays {
+		return fmt.Errorf("\"snapshot_days\" must be 1 to %d", maxSnapshotDays)
+	}
+	if c.TimestampDays < 1 || c.TimestampDays > maxTimestampDays {
+		return fmt.Errorf("\"timestamp_days\" must be 1 to %d", maxTimestampDays)
+	}
+	return nil
+}
+
+// resolve makes paths absolute.
+func (c *Config) resolve(dir string) {
+	for _, p := range []*string{&c.PinnedRoot, &c.SnapshotKey, &c.TimestampKey, &c.PassphraseFile, &c.StateDir} {
+		if !filepath.IsAbs(*p) {
+			*p = filepath.Join(dir, *p)
+		}
+	}
+	if folder, ok := folderPath(c.Store); ok && !filepath.IsAbs(folder) {
+		c.Store = filepath.Join(dir, folder)
+	}
+}
+
+// Write creates the configuration's file. It overwrites nothing.
+func (c *Config) Write(path string) error {
+	raw, err := json.MarshalIndent(c, "", "  ")
+	if err != nil {
+		return fmt.Errorf("write configuration: %w", err)
+	}
+	if err := writeNew(path, append(raw, '\n'), 0o644); err != nil {
+		return fmt.Errorf("write configuration: %w", err)
+	}
+	return nil
+}
+
+// Publisher opens the store and the keys.
+func (c *Config) Publisher() (*Publisher, error) {
+	store, err := Open(c.Store)
+	if err != nil {
+		return nil, err
+	}
+	passphrase, err := ReadPassphrase(c.PassphraseFile)
+	if err != nil {
+		return nil, err
+	}
+	defer passphrase.Wipe()
+	snapshot, err := LoadKey(c.SnapshotKey, passphrase)
+	if err != nil {
+		return nil, err
+	}
+	timestamp, err := LoadKey(c.TimestampKey, passphrase)
+	if err != nil {
+		return nil, err
+	}
+	const day = 24 * time.Hour
+	return &Publisher{
+		Store: store, PinnedRoot: c.PinnedRoot, StateDir: c.StateDir, Practice: c.Practice,
+		Snapshot: snapshot, SnapshotLife: time.Duration(c.SnapshotDays) * day,
+		Timestamp: timestamp, TimestampLife: time.Duration(c.TimestampDays) * day,
+	}, nil
+}
+
+// strictUnmarshal reads one flat JSON object into a struct: every member once, spelled as
+// the struct's tags spell it, and nothing behind the object. encoding/json alone
+// takes doubled members and other cases.
+func strictUnmarshal(raw []byte, into any) error {
+	if err := checkMembers(raw); err != nil {
+		return err
+	}
+	d := json.NewDecoder(bytes.NewReader(raw))
+	d.DisallowUnknownFields()
+	return d.Decode(into)
+}
+
+// checkMembers walks raw and refuses doubled members, members that are not lower case, and trailing data.
+func checkMembers(raw []byte) error {
+	d := json.NewDecoder(bytes.NewReader(raw))
+	if err := checkValue(d, 0); err != nil {
+		return err
+	}
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+		return errors.New("there is something behind the object")
+	}
+	return nil
+}
+
+// maxNesting is deeper than any file of ours.
+const maxNesting = 8
+
+func checkValue(d *json.Decoder, depth int) error {
+	token, err := d.Token()
+	if err != nil {
+		return err
+	}
+	open, ok := token.(json.Delim)
+	if !ok {
+		return nil
+	}
+	if depth == maxNesting {
+		return fmt.Errorf("nested deeper than %d", maxNesting)
+	}
+	var seen []string
+	for d.More() {
+		if open == '{' {
+			name, err := d.Token()
+			if err != nil {
+				return err
+			}
+			s, _ := name.(string)
+			if slices.Contains(seen, s) {
+				return fmt.Errorf("%q stands twice", s)
+			}
+			if s != strings.ToLower(s) {
+				return fmt.Errorf("%q is not known", s)
+			}
+			seen = append(seen, s)
+		}
+		if err := checkValue(d, depth+1); err != nil {
+			return err
+		}
+	}
+	_, err = d.Token()
+	return err
+}

@@ -1,0 +1,118 @@
+package publish
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"conclave/ceremony/tuf"
+)
+
+// markText is what the mark of a practice store says to people who find it.
+const markText = "This repository was made in a rehearsal. Its keys are worth nothing: do not trust it.\n"
+
+// isPractice reports whether a store is marked as one for rehearsals.
+func isPractice(ctx context.Context, s Store) (bool, error) {
+	_, err := s.Get(ctx, practiceMark, io.Discard)
+	if errors.Is(err, ErrNotFound) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("read %s: %w", practiceMark, err)
+	}
+	return true, nil
+}
+
+// MarkPractice marks an empty store as one for rehearsals. It stays one.
+func MarkPractice(ctx context.Context, s Store) error {
+	if marked, err := isPractice(ctx, s); err != nil || marked {
+		return err
+	}
+	for _, name := range []string{timestampName, documentName(tuf.Root, 1)} {
+		_, err := s.Get(ctx, name, io.Discard)
+		if err == nil {
+			return withHint(fmt.Errorf("mark store: %w: it holds %s already", ErrPractice, name), "use an empty store for rehearsals")
+		}
+		if !errors.Is(err, ErrNotFound) {
+			return fmt.Errorf("mark store: %w", err)
+		}
+	}
+	if err := s.PutNew(ctx, practiceMark, Bytes([]byte(markText))); err != nil {
+		return fmt.Errorf("mark store: %w", err)
+	}
+	return nil
+}
+
+// InitOptions say what a new publisher is to be.
+type InitOptions struct {
+	Dir      string // for publish.json, the keys and the state
+	Store    string // URL
+	Practice bool
+	// Passphrase protects the keys; PassphraseFile is where the publisher will find it, and is
+	// written where it does not exist.
+	Passphrase     *Passphrase
+	PassphraseFile string
+	SnapshotDays   int // 0 is the default
+	TimestampDays  int
+}
+
+// An Initialised is what Init has made.
+type Initialised struct {
+	Config    string  // path of publish.json
+	Snapshot  tuf.Key // public keys, for the ceremony
+	Timestamp tuf.Key
+}
+
+// Init makes two online keys and a configuration in o.Dir. The pinned root is not
+// among them: it comes from the ceremony, with the first push. Nothing is overwritten.
+func Init(ctx context.Context, o InitOptions) (*Initialised, error) {
+	c := &Config{
+		Store: o.Store, PinnedRoot: "pinned.root.json", StateDir: "state",
+		SnapshotKey: "snapshot.pem", TimestampKey: "timestamp.pem", PassphraseFile: o.PassphraseFile,
+		Practice: o.Practice, SnapshotDays: o.SnapshotDays, TimestampDays: o.TimestampDays,
+	}
+	if err := c.check(); err != nil {
+		return nil, fmt.Errorf("init: %w", err)
+	}
+	made := &Initialised{Config: filepath.Join(o.Dir, ConfigName)}
+	if _, err := os.Lstat(made.Config); err == nil {
+		return nil, withHint(fmt.Errorf("init: %s exists", made.Config), "nothing was changed; use another folder for another publisher")
+	}
+	absolute := *c
+	absolute.resolve(o.Dir)
+	store, err := Open(absolute.Store)
+	if err != nil {
+		return nil, err
+	}
+	if o.Practice {
+		if err := MarkPractice(ctx, store); err != nil {
+			return nil, err
+		}
+	}
+	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
+		return nil, fmt.Errorf("init: %w", err)
+	}
+	if err := writePassphrase(absolute.PassphraseFile, o.Passphrase); err != nil {
+		return nil, fmt.Errorf("init: %w", err)
+	}
+	if made.Snapshot, err = GenerateKey(o.Dir, tuf.Snapshot, o.Passphrase); err != nil {
+		return nil, err
+	}
+	if made.Timestamp, err = GenerateKey(o.Dir, tuf.Timestamp, o.Passphrase); err != nil {
+		return nil, err
+	}
+	return made, c.Write(made.Config)
+}
+
+// writePassphrase writes the passphrase file, if there is none yet.
+func writePassphrase(path string, p *Passphrase) error {
+	if _, err := os.Lstat(path); err == nil || p == nil {
+		return err
+	}
+	line := append(append([]byte(nil), p.b...), '\n')
+	defer clear(line)
+	return writeNew(path, line, 0o600)
+}

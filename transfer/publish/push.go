@@ -1,0 +1,264 @@
+package publish
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"time"
+
+	"conclave/ceremony/tuf"
+	"conclave/transfer"
+)
+
+// A Publisher puts bundles into one store and keeps its online roles fresh.
+type Publisher struct {
+	Store         Store
+	PinnedRoot    string // path of the root that everything is verified from
+	StateDir      string // this host's memory
+	Practice      bool   // the store is for rehearsals
+	Snapshot      *Signer
+	Timestamp     *Signer
+	SnapshotLife  time.Duration
+	TimestampLife time.Duration
+
+	Now  func() time.Time // nil is the clock
+	Tell func(string)     // hears one line per step; nil is silence
+}
+
+func (p *Publisher) now() time.Time {
+	if p.Now != nil {
+		return p.Now().UTC()
+	}
+	return time.Now().UTC()
+}
+
+func (p *Publisher) tell(format string, args ...any) {
+	if p.Tell != nil {
+		p.Tell(fmt.Sprintf(format, args...))
+	}
+}
+
+// PushOptions are the choices of one push.
+type PushOptions struct {
+	// TrustRoot and RootDigest start the trust of a publisher that has no pinned root yet: the root itself, from other
+	// media than the bundle, or the digest of its payload, in hex or in words, from the printed record.
+	TrustRoot  []byte
+	RootDigest string
+	// DryRun stops before anything is signed or stored.
+	DryRun bool
+}
+
+// A Report says what a push or a refresh did, or would do.
+type Report struct {
+	DryRun   bool             `json:"dry_run"`
+	Already  bool             `json:"already_published"` // everything was live before
+	Practice bool             `json:"practice"`
+	Versions map[string]int64 `json:"versions"` // what is live now, by role
+	Actions  []Action         `json:"actions"`
+	Warnings []string         `json:"warnings"`
+}
+
+// An Action is one object of the store and what becomes of it.
+type Action struct {
+	Name   string `json:"name"`
+	Act    string `json:"act"` // "create", "keep" or "replace"
+	Length int64  `json:"length"`
+}
+
+// What a push can be refused for; cmd gives ErrMoved its own exit code.
+var (
+	ErrMoved    = errors.New("the repository has moved on")
+	ErrNoPin    = errors.New("no pinned root")
+	ErrPractice = errors.New("practice and real do not mix")
+	ErrExpired  = errors.New("expired")
+	ErrBusy     = errors.New("other publishers keep changing the store")
+)
+
+// maxAttempts is how often a push plans anew after another publisher was faster.
+const maxAttempts = 10
+
+// Push publishes what a ceremony signed; targetsDir holds the target files, under
+// the paths that the metadata gives them. A push that is cut short is completed by the same push again.
+func (p *Publisher) Push(ctx context.Context, b *transfer.Bundle, targetsDir string, o PushOptions) (report *Report, err error) {
+	if err := p.checkPractice(ctx, b.Practice); err != nil {
+		return nil, err
+	}
+	anchor, unpinned, err := p.anchor(b, o)
+	if err != nil {
+		return nil, err
+	}
+	st, err := openState(ctx, p.StateDir)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, st.close()) }()
+	work := &push{p: p, state: st, anchor: anchor, bundle: b, dir: targetsDir, dryRun: o.DryRun, unpinned: unpinned}
+	return work.run(ctx)
+}
+
+// anchor is the pinned root, or at the first push the one that the operator vouches for.
+func (p *Publisher) anchor(b *transfer.Bundle, o PushOptions) (anchor *tuf.Document, unpinned bool, err error) {
+	pinned, err := p.pinned()
+	if !errors.Is(err, ErrNoPin) {
+		return pinned, false, err
+	}
+	candidate := b.Root()
+	if len(b.Base.Roots) > 0 {
+		candidate = b.Base.Roots[0]
+	}
+	if candidate == nil {
+		return nil, false, errors.New("push: the bundle holds no root to start from")
+	}
+	switch {
+	case o.TrustRoot != nil:
+		given, err := tuf.Parse(o.TrustRoot)
+		if err != nil {
+			return nil, false, fmt.Errorf("read the root to trust: %w", err)
+		}
+		return given, true, nil
+	case o.RootDigest != "":
+		if err := compareDigest(candidate, o.RootDigest); err != nil {
+			return nil, false, err
+		}
+		return candidate, true, nil
+	}
+	return nil, false, withHint(fmt.Errorf("push: %w at %s", ErrNoPin, p.PinnedRoot),
+		"the first push needs --trust-root FILE, or --root-digest with the words of the printed record")
+}
+
+// compareDigest checks a root against what the operator typed.
+func compareDigest(root *tuf.Document, typed string) error {
+	digest, err := parseDigest(typed)
+	if err != nil {
+		return err
+	}
+	if digest != root.Digest() {
+		return withHint(fmt.Errorf("push: the bundle's %s has digest %s, not the one given", root.Title(), root.Digest()),
+			"do not publish: this is not the root of the printed record, or the digest was mistyped")
+	}
+	return nil
+}
+
+// pinned reads the pinned root.
+func (p *Publisher) pinned() (*tuf.Document, error) {
+	raw, err := os.ReadFile(p.PinnedRoot)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, ErrNoPin
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read pinned root: %w", err)
+	}
+	doc, err := tuf.Parse(raw)
+	if err != nil {
+		return nil, fmt.Errorf("read pinned root: %w", err)
+	}
+	if doc.Type() != tuf.Root {
+		return nil, fmt.Errorf("read pinned root: %s is of type %s", p.PinnedRoot, doc.Type())
+	}
+	return doc, nil
+}
+
+// checkPractice keeps rehearsals and the real thing apart: in the
+// configuration, in the store, and in the bundle.
+func (p *Publisher) checkPractice(ctx context.Context, bundle bool) error {
+	marked, err := isPractice(ctx, p.Store)
+	if err != nil {
+		return err
+	}
+	if marked == p.Practice && bundle == p.Practice {
+		return nil
+	}
+	return withHint(fmt.Errorf("push: %w: the bundle is %s, the store is %s, the configuration says %s",
+		ErrPractice, kind(bundle), kind(marked), kind(p.Practice)),
+		"rehearsals are published into a practice store: conclave publish init --practice")
+}
+
+func kind(practice bool) string {
+	if practice {
+		return "practice"
+	}
+	return "real"
+}
+
+// A push is one run of Push or Refresh. It is owned by one goroutine.
+type push struct {
+	p        *Publisher
+	state    *state
+	anchor   *tuf.Document
+	unpinned bool             // the anchor is still to be stored
+	bundle   *transfer.Bundle // nil for a refresh
+	dir      string
+	dryRun   bool
+	report   Report
+}
+
+// run plans and acts, and plans anew while others are faster.
+func (w *push) run(ctx context.Context) (*Report, error) {
+	for range maxAttempts {
+		w.report = Report{DryRun: w.dryRun, Practice: w.p.Practice, Versions: map[string]int64{}, Warnings: []string{}, Actions: []Action{}}
+		err := w.attempt(ctx)
+		if err == nil {
+			return &w.report, nil
+		}
+		if !errors.Is(err, ErrExists) && !errors.Is(err, ErrChanged) {
+			return nil, err
+		}
+		w.p.tell("another publisher was faster (%v); looking again", err)
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+	}
+	return nil, withHint(fmt.Errorf("push: %w", ErrBusy), "what was done is not lost; run the same command again")
+}
+
+// attempt does the whole work once, in the order that never breaks a client.
+func (w *push) attempt(ctx context.Context) error {
+	before, err := readLive(ctx, w.p.Store, w.anchor)
+	if err != nil {
+		return err
+	}
+	memory, err := w.state.seen()
+	if err != nil {
+		return err
+	}
+	if err := w.checkClock(memory, before); err != nil {
+		return err
+	}
+	if err := memory.check(before, w.p.now()); err != nil {
+		return err
+	}
+	goal, err := w.goal(ctx, before)
+	if err != nil {
+		return err
+	}
+	files, err := w.files(ctx, before, goal)
+	if err != nil {
+		return err
+	}
+	stage, err := w.prepare(ctx, before, goal, files)
+	if err != nil || w.dryRun {
+		return err
+	}
+	if err := w.pin(); err != nil {
+		return err
+	}
+	if err := w.put(ctx, stage); err != nil {
+		return err
+	}
+	return w.finish(ctx, memory, before, stage)
+}
+
+// pin stores the anchor of a first push, before the store is touched.
+func (w *push) pin() error {
+	if !w.unpinned {
+		return nil
+	}
+	if err := writeNew(w.p.PinnedRoot, w.anchor.Bytes(), 0o644); err != nil && !errors.Is(err, fs.ErrExist) {
+		return fmt.Errorf("pin root: %w", err)
+	}
+	w.unpinned = false
+	w.p.tell("pinned %s at %s", w.anchor.Title(), w.p.PinnedRoot)
+	return nil
+}

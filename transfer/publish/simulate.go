@@ -1,0 +1,131 @@
+package publish
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"conclave/ceremony/tuf"
+	"conclave/transfer/client"
+)
+
+// A view is the store as a client sees it, with staged metadata laid over it. It is a client.Repository.
+type view struct {
+	store  Store
+	staged map[string][]byte // by name in the store
+}
+
+// Metadata opens a metadata file, staged ones first.
+func (v *view) Metadata(ctx context.Context, file string) (io.ReadCloser, error) {
+	name := metadataDir + file
+	if raw, ok := v.staged[name]; ok {
+		return io.NopCloser(bytes.NewReader(raw)), nil
+	}
+	raw, _, err := read(ctx, v.store, name, tuf.MaxSize)
+	if errors.Is(err, ErrNotFound) {
+		return nil, fmt.Errorf("%w: %w", err, client.ErrNotFound)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return io.NopCloser(bytes.NewReader(raw)), nil
+}
+
+// Target opens a target file.
+func (v *view) Target(ctx context.Context, path string) (io.ReadCloser, error) {
+	r, w := io.Pipe()
+	go func() {
+		_, err := v.store.Get(ctx, targetsDir+path, w)
+		if errors.Is(err, ErrNotFound) {
+			err = fmt.Errorf("%w: %w", err, client.ErrNotFound)
+		}
+		w.CloseWithError(err)
+	}()
+	return r, nil
+}
+
+// observers are the two clients that every push is tried on: one that knows only the pinned
+// root, and one that is up to date with what was live before.
+func (w *push) observers(before *live) map[string]client.Memory {
+	all := map[string]client.Memory{"a new client": {tuf.Root: w.anchor.Bytes()}}
+	if before.timestamp != nil {
+		all["a client at the live version"] = client.Memory{
+			tuf.Root:      before.root().Bytes(),
+			tuf.Timestamp: before.timestamp.Bytes(),
+			tuf.Snapshot:  before.snapshot.Bytes(),
+			tuf.Targets:   before.targets.Bytes(),
+		}
+	}
+	return all
+}
+
+// simulate lets clients follow the staged update before anything is stored.
+func (w *push) simulate(ctx context.Context, s *stage, before *live) error {
+	staged := map[string][]byte{
+		timestampName: s.timestamp.Bytes(),
+		documentName(tuf.Snapshot, s.snapshot.Version()): s.snapshot.Bytes(),
+		documentName(tuf.Root, s.goal.root.Version()):    s.goal.root.Bytes(),
+	}
+	for role, doc := range s.goal.docs {
+		staged[documentName(role, doc.Version())] = doc.Bytes()
+	}
+	v := &view{w.p.Store, staged}
+	for who, cache := range w.observers(before) {
+		if _, err := w.follow(ctx, v, cache, s.goal); err != nil {
+			return withHint(fmt.Errorf("simulate: %s would refuse this update: %w", who, err),
+				"nothing was changed; clients would break, so this is not published")
+		}
+	}
+	w.p.tell("simulated clients accept the update")
+	return w.simulateGap(ctx, s, before)
+}
+
+// simulateGap looks at the moment between the new root and the new timestamp. It only warns: where a root
+// replaces online keys or targets keys, no order of uploads avoids it.
+func (w *push) simulateGap(ctx context.Context, s *stage, before *live) error {
+	if before.timestamp == nil || s.goal.root.Digest() == before.root().Digest() {
+		return nil
+	}
+	v := &view{w.p.Store, map[string][]byte{documentName(tuf.Root, s.goal.root.Version()): s.goal.root.Bytes()}}
+	now := &goal{root: s.goal.root}
+	for who, cache := range w.observers(before) {
+		if _, err := w.follow(ctx, v, cache, now); err != nil {
+			w.warn("for the moment between the new root and the new timestamp %s refuses the repository (%v)", who, err)
+		}
+	}
+	return ctx.Err()
+}
+
+// follow runs one client over v and returns it. Of every role in the goal it looks up one file, so that delegations are walked.
+func (w *push) follow(ctx context.Context, v *view, cache client.Memory, g *goal) (*client.Client, error) {
+	c, err := client.New(client.Options{Repository: v, Cache: cache, Now: w.p.now()})
+	if err != nil {
+		return nil, err
+	}
+	if err := c.Refresh(ctx); err != nil {
+		return nil, err
+	}
+	if got := c.Version(tuf.Root); got != g.root.Version() {
+		return nil, fmt.Errorf("it ends at root %d instead of %d", got, g.root.Version())
+	}
+	for role, doc := range g.docs {
+		if err := lookUp(ctx, c, role, doc); err != nil {
+			return nil, err
+		}
+	}
+	return c, nil
+}
+
+// lookUp finds the first file of doc through the delegations.
+func lookUp(ctx context.Context, c *client.Client, role string, doc *tuf.Document) error {
+	for _, f := range doc.Files() {
+		_, err := c.Target(ctx, f.Path)
+		return err
+	}
+	if role == tuf.Targets && c.Version(role) != doc.Version() {
+		return fmt.Errorf("it ends at targets %d instead of %d", c.Version(role), doc.Version())
+	}
+	return nil
+}

@@ -1,0 +1,196 @@
+package publish
+
+import (
+	"context"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"conclave/ceremony/tuf"
+	"conclave/transfer"
+)
+
+// maxStateFile is more than a journal of a repository with thousands of roles.
+const maxStateFile = 16 << 20
+
+// seen is what this host knows of the live repository: when it last looked, and the
+// highest version of every role with the hash of its bytes.
+type seen struct {
+	Time  time.Time              `json:"time"`
+	Roles map[string]seenVersion `json:"roles"`
+}
+
+type seenVersion struct {
+	Version int64  `json:"version"`
+	SHA256  string `json:"sha256"`
+}
+
+// Alarms: the store is not what this host left or what it can have become by honest work.
+var (
+	// ErrRolledBack says that the store holds less than this host, or the bundle, has seen.
+	ErrRolledBack = errors.New("the store has gone back in time")
+	// ErrForked says that a version that this host has seen has other content now.
+	ErrForked = errors.New("the store holds another file under a version that was seen before")
+	// ErrFastForward says that a version has jumped further than honest refreshing can.
+	ErrFastForward = errors.New("the store has jumped ahead")
+)
+
+// maxRefreshRate is how often all refreshers together are expected to refresh at most,
+// and jumpAllowance what is allowed on top. A thief of the timestamp key who sets a huge
+// version would lock the repository's own timestamps out.
+const (
+	maxRefreshRate = time.Minute
+	jumpAllowance  = 1000
+)
+
+// check compares what is live with what was seen.
+func (s *seen) check(live *live, now time.Time) error {
+	for role, doc := range live.documents() {
+		before, ok := s.Roles[role]
+		if !ok {
+			continue
+		}
+		where := fmt.Sprintf("%s %d is live, %d was seen on %s", role, doc.Version(), before.Version, s.Time.Format(time.RFC3339))
+		digest := sum(doc.Bytes())
+		switch {
+		case doc.Version() < before.Version:
+			return withHint(fmt.Errorf("%w: %s", ErrRolledBack, where),
+				"nothing was changed; find out who restored an old state, then publish on top of the newest one")
+		case doc.Version() == before.Version && hex.EncodeToString(digest[:]) != before.SHA256:
+			return withHint(fmt.Errorf("%w: %s %d", ErrForked, role, doc.Version()),
+				"nothing was changed; someone else can write to the store: treat it as an incident")
+		case isOnline(role) && doc.Version()-before.Version > jumpAllowance+int64(now.Sub(s.Time)/maxRefreshRate):
+			return withHint(fmt.Errorf("%w: %s", ErrFastForward, where),
+				"nothing was changed; if nobody here did it, the online key is in other hands: rotate it in a ceremony")
+		}
+	}
+	return s.missing(live)
+}
+
+// missing finds roles that were live once and are gone.
+func (s *seen) missing(live *live) error {
+	docs := live.documents()
+	for role, before := range s.Roles {
+		if docs[role] == nil {
+			return withHint(fmt.Errorf("%w: %s %d was seen on %s and is gone", ErrRolledBack, role, before.Version, s.Time.Format(time.RFC3339)),
+				"nothing was changed; restore the store, or start with a new state folder if this is a new store on purpose")
+		}
+	}
+	return nil
+}
+
+func isOnline(role string) bool { return role == tuf.Snapshot || role == tuf.Timestamp }
+
+// record takes over what is live.
+func (s *seen) record(live *live, now time.Time) {
+	s.Time = now.UTC().Truncate(time.Second)
+	s.Roles = map[string]seenVersion{}
+	for role, doc := range live.documents() {
+		digest := sum(doc.Bytes())
+		s.Roles[role] = seenVersion{doc.Version(), hex.EncodeToString(digest[:])}
+	}
+}
+
+// state is the folder with this host's memory. Its lock is held while it is open.
+type state struct {
+	dir    string
+	unlock func() error
+}
+
+// openState locks the folder: one push or refresh at a time on one host.
+func openState(ctx context.Context, dir string) (*state, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("open state: %w", err)
+	}
+	unlock, err := lock(ctx, filepath.Join(dir, "lock"))
+	if err != nil {
+		return nil, fmt.Errorf("open state: %w", err)
+	}
+	return &state{dir, unlock}, nil
+}
+
+func (s *state) close() error { return s.unlock() }
+
+const (
+	seenFile    = "seen.json"
+	journalFile = "journal.json"
+)
+
+// seen reads what was seen, nothing on a new host.
+func (s *state) seen() (*seen, error) {
+	v := &seen{Roles: map[string]seenVersion{}}
+	_, err := s.load(seenFile, v)
+	return v, err
+}
+
+func (s *state) setSeen(v *seen) error { return s.save(seenFile, v) }
+
+// A journal holds the online documents of one push that is under way, so that
+// whoever completes it uses the same signatures.
+type journal struct {
+	Base      ETag              `json:"base"`      // the live timestamp that this replaces
+	Documents map[string]string `json:"documents"` // role → SHA-256 of the file to be live
+	Snapshot  []byte            `json:"snapshot,omitempty"`
+	Timestamp []byte            `json:"timestamp"`
+}
+
+// journal returns the journal of an unfinished push, or nil.
+func (s *state) journal() (*journal, error) {
+	j := new(journal)
+	ok, err := s.load(journalFile, j)
+	if err != nil || !ok {
+		return nil, err
+	}
+	return j, nil
+}
+
+func (s *state) setJournal(j *journal) error { return s.save(journalFile, j) }
+
+// clearJournal is called when everything in it is live.
+func (s *state) clearJournal() error {
+	if err := ignore(os.Remove(filepath.Join(s.dir, journalFile)), fs.ErrNotExist); err != nil {
+		return fmt.Errorf("clear journal: %w", err)
+	}
+	return syncFolder(s.dir)
+}
+
+func (s *state) load(name string, into any) (bool, error) {
+	path := filepath.Join(s.dir, name)
+	info, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("read state: %w", err)
+	}
+	if info.Size() > maxStateFile {
+		return false, fmt.Errorf("read state: %s is longer than %d bytes", path, maxStateFile)
+	}
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		return false, fmt.Errorf("read state: %w", err)
+	}
+	d := json.Unmarshal(raw, into)
+	if d != nil {
+		return false, withHint(fmt.Errorf("read state: %s: %w", path, d),
+			"move the file away to go on without the memory of this host; look at the store first")
+	}
+	return true, nil
+}
+
+// save writes a file durably, whole or not at all.
+func (s *state) save(name string, v any) error {
+	raw, err := json.MarshalIndent(v, "", "  ")
+	if err != nil {
+		return fmt.Errorf("write state: %w", err)
+	}
+	if err := transfer.Replace(filepath.Join(s.dir, name), append(raw, '\n')); err != nil {
+		return fmt.Errorf("write state: %w", err)
+	}
+	return nil
+}
