@@ -8,9 +8,8 @@ static SCARDCONTEXT context;
 
 static void tell(const char *what, LONG rv, DWORD event)
 {
-	printf("%s %08lx%s%s%s%s\n", what, (unsigned long)rv & 0xffffffff,
+	printf("%s %08lx%s%s%s\n", what, (unsigned long)rv & 0xffffffff,
 	       event & SCARD_STATE_PRESENT ? " present" : "",
-	       event & SCARD_STATE_EXCLUSIVE ? " exclusive" : "",
 	       event & SCARD_STATE_UNKNOWN ? " unknown" : "",
 	       event & SCARD_STATE_CHANGED ? " changed" : "");
 	fflush(stdout);
@@ -40,7 +39,6 @@ int main(void)
 	tell("list", SCardListReaders(context, NULL, names, &size), 0);
 	printf("reader %s\n", names);
 	state = wait_for("state", names, SCARD_STATE_UNAWARE, INFINITE);
-	state = wait_for("use", names, state.dwEventState & ~SCARD_STATE_CHANGED, INFINITE);
 	wait_for("removal", names, state.dwEventState & ~SCARD_STATE_CHANGED, INFINITE);
 	tell("release", SCardReleaseContext(context), 0);
 	return 0;
