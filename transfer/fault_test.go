@@ -35,6 +35,7 @@ type faultyDisk struct {
 	fault   fault
 	count   int
 	what    string            // the operation that failed
+	honest  bool              // it would have failed anyway
 	platter map[string][]byte // synced bytes by path
 	named   map[string]bool   // names that were synced
 	garble  bool              // the medium gives back other bytes than were written
@@ -53,7 +54,8 @@ func (d *faultyDisk) do(what string, op func() error, halfOp func()) error {
 	switch d.fault.kind {
 	case after:
 		if err := op(); err != nil {
-			return err // an honest refusal, such as a name that is taken
+			d.honest = true
+			return err // a refusal such as a name that is taken
 		}
 	case half:
 		if halfOp != nil {

@@ -104,7 +104,10 @@ func (b *Bundle) checkVersions() error {
 				hint: "Clients walk the roots one by one. Plan again from what is published now.",
 			}
 		case have <= base:
-			return &StaleError{Role: d.Role, Have: have - 1, Seen: base}
+			return &ContentError{
+				What: fmt.Sprintf("it brings %s %d where %s %d is in force already", d.Role, have, d.Role, base),
+				hint: "Clients refuse what is not newer. Plan again from what is published now.",
+			}
 		}
 	}
 	return nil
