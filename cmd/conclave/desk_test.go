@@ -1,0 +1,158 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"conclave/ceremony"
+	"conclave/ceremony/record"
+	"conclave/hsm/virtual"
+)
+
+// A tokenDesk is the smart card service of one script and the tokens on the desk
+// beside it. It lives in the test's process: tokens survive what happens to the program.
+type tokenDesk struct {
+	service *virtual.Service
+	root    *virtual.Root
+	cards   map[string]*virtual.Card
+}
+
+func newTokenDesk(dir string) (*tokenDesk, error) {
+	service, err := virtual.Start(dir)
+	if err != nil {
+		return nil, err
+	}
+	root, err := virtual.NewRoot()
+	return &tokenDesk{service: service, root: root, cards: map[string]*virtual.Card{}}, err
+}
+
+// token new NAME SERIAL [FIRMWARE] · insert NAME · remove NAME · auto NAME · manual NAME ·
+// touch NAME · fail NAME FAULT · verified NAME COUNT
+func tokenCmd(ts *testscript.TestScript, neg bool, args []string) {
+	d := ts.Value(deskKey).(*tokenDesk)
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: token VERB NAME ...")
+	}
+	verb, name := args[0], args[1]
+	if verb == "new" {
+		d.new(ts, name, args[2:])
+		return
+	}
+	card := d.cards[name]
+	if card == nil {
+		ts.Fatalf("there is no token %s", name)
+	}
+	switch verb {
+	case "insert":
+		_, err := d.service.Insert(card)
+		ts.Check(err)
+	case "remove":
+		d.service.Remove(card)
+	case "auto":
+		card.AutoTouch(true)
+	case "manual":
+		card.AutoTouch(false)
+	case "touch":
+		<-card.Waiting()
+		card.Touch()
+	case "fail":
+		fault, ok := faults[args[2]]
+		if !ok {
+			ts.Fatalf("there is no fault %s", args[2])
+		}
+		card.FailNext(fault)
+	case "verified":
+		if got := strconv.Itoa(card.Counts().Verify); got != args[2] {
+			ts.Fatalf("%s saw %s PINs, want %s", name, got, args[2])
+		}
+	default:
+		ts.Fatalf("token %s: unknown", verb)
+	}
+}
+
+func (d *tokenDesk) new(ts *testscript.TestScript, name string, args []string) {
+	serial, err := strconv.ParseUint(args[0], 10, 32)
+	ts.Check(err)
+	firmware := "5.7.1"
+	if len(args) > 1 {
+		firmware = args[1]
+	}
+	card, err := virtual.NewCard(virtual.Options{Serial: uint32(serial), Firmware: firmware, Root: d.root})
+	ts.Check(err)
+	card.AutoTouch(true)
+	d.cards[name] = card
+}
+
+// asked is how both front ends name a word of a digest.
+var asked = regexp.MustCompile(`word (\d+) of ([A-Z]+) \d+`)
+
+// hear DIR answers the challenge on the terminal like a keyholder who listens to the conductor:
+// it looks the words up in the record of the ceremony in DIR and types them, then Enter.
+func hearCmd(ts *testscript.TestScript, _ bool, args []string) {
+	t := *current(ts)
+	var found [][]string
+	if !t.until(func(screen, lines string) bool {
+		found = asked.FindAllStringSubmatch(lines, -1)
+		return len(found) > 0
+	}) {
+		ts.Fatalf("no word was asked for:\n%s", t.screen())
+	}
+	entries, _, err := record.Read(filepath.Join(ts.MkAbs(args[0]), recordFile))
+	ts.Check(err)
+	state, err := ceremony.Replay(entries)
+	ts.Check(err)
+	var words []string
+	for _, m := range found {
+		position, err := strconv.Atoi(m[1])
+		ts.Check(err)
+		doc := state.Bundle().Document(strings.ToLower(m[2]))
+		words = append(words, doc.Digest().Words()[position-1])
+	}
+	ts.Check(t.typeKeys(strings.Join(words, " ") + "\r"))
+}
+
+// flip FILE OFFSET changes one byte of a file; a negative offset counts from the end.
+func flipCmd(ts *testscript.TestScript, _ bool, args []string) {
+	path := ts.MkAbs(args[0])
+	raw, err := os.ReadFile(path)
+	ts.Check(err)
+	at, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	if at < 0 {
+		at += len(raw)
+	}
+	if at < 0 || at >= len(raw) {
+		ts.Fatalf("%s has %d bytes", args[0], len(raw))
+	}
+	raw[at] ^= 1
+	ts.Check(os.WriteFile(path, raw, 0o644))
+}
+
+// replace FILE OLD NEW changes a text in a file, which must be there.
+func replaceCmd(ts *testscript.TestScript, _ bool, args []string) {
+	path := ts.MkAbs(args[0])
+	raw, err := os.ReadFile(path)
+	ts.Check(err)
+	if !strings.Contains(string(raw), args[1]) {
+		ts.Fatalf("%s does not hold %q", args[0], args[1])
+	}
+	ts.Check(os.WriteFile(path, []byte(strings.ReplaceAll(string(raw), args[1], args[2])), 0o644))
+}
+
+// exit CODE program args... runs a program and holds its exit code to CODE.
+func exitCmd(ts *testscript.TestScript, _ bool, args []string) {
+	err := ts.Exec(args[1], args[2:]...)
+	got := 0
+	if err != nil {
+		got = exitOf(err)
+	}
+	if fmt.Sprint(got) != args[0] {
+		ts.Fatalf("exit code %d, want %s", got, args[0])
+	}
+}

@@ -1,0 +1,80 @@
+package main
+
+import (
+	"errors"
+	"flag"
+	"os"
+	"os/exec"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"conclave/hsm/virtual"
+)
+
+const (
+	terminalKey = "terminal"
+	deskKey     = "desk"
+)
+
+var faults = map[string]virtual.Fault{
+	"remove-before-signing": virtual.RemoveBeforeSigning,
+	"remove-awaiting-touch": virtual.RemoveAwaitingTouch,
+	"remove-after-signing":  virtual.RemoveAfterSigning,
+	"error-after-signing":   virtual.ErrorAfterSigning,
+	"garbled-signature":     virtual.GarbledSignature,
+}
+
+var update = flag.Bool("update", false, "rewrite the expectations in testdata")
+
+// TestMain lets the test binary be the program: scripts run "conclave".
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"conclave": main})
+}
+
+// TestScripts plays every script of testdata/script through the real program, with real
+// libpcsclite talking to virtual tokens that live in this process.
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata/script",
+		UpdateScripts:       *update,
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+		Setup:               setup,
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"tty": ttyCmd, "see": seeCmd, "keys": keysCmd, "shot": shotCmd, "resize": resizeCmd, "exits": exitsCmd, "die": dieCmd,
+			"token": tokenCmd, "hear": hearCmd, "flip": flipCmd, "replace": replaceCmd, "exit": exitCmd,
+		},
+	})
+}
+
+func setup(e *testscript.Env) error {
+	var term *terminal
+	e.Values[terminalKey] = &term
+	// A socket's path is short (108 bytes); the script's own folder may not be.
+	dir, err := os.MkdirTemp("", "desk")
+	if err != nil {
+		return err
+	}
+	desk, err := newTokenDesk(dir)
+	if err != nil {
+		return err
+	}
+	e.Values[deskKey] = desk
+	e.Defer(func() {
+		_ = desk.service.Close()
+		_ = os.RemoveAll(dir)
+	})
+	e.Setenv("PCSCLITE_CSOCK_NAME", desk.service.Socket())
+	e.Setenv("NO_COLOR", "1")
+	e.Setenv("HOME", e.WorkDir)
+	return nil
+}
+
+func exitOf(err error) int {
+	var exit *exec.ExitError
+	if errors.As(err, &exit) {
+		return exit.ExitCode()
+	}
+	return -1
+}
