@@ -1,22 +1,58 @@
 package hsm
 
-import (
-	"errors"
-	"fmt"
-)
+import "fmt"
 
-// What can go wrong with a token.
+// A refusal is an error that says what to do. It is compared by identity.
+type refusal struct{ what, hint string }
+
+func (r *refusal) Error() string { return r.what }
+
+// Hint says what the people in the room can do.
+func (r *refusal) Hint() string { return r.hint }
+
+// What can go wrong with a token. Each carries a Hint() string, which
+// errors.As finds behind any wrapping.
 var (
-	ErrBlocked      = errors.New("the PIN of this token is blocked")
-	ErrRemoved      = errors.New("the token was removed")
-	ErrTouchTimeout = errors.New("the token was not touched in time")
-	ErrNotGenuine   = errors.New("the token cannot prove what it is")
-	ErrNoKey        = errors.New("no key in this slot")
-	ErrOccupied     = errors.New("the slot already holds a key")
-	ErrBusy         = errors.New("another program holds the token")
-	ErrNotPIV       = errors.New("not a PIV token")
-	ErrGarbled      = errors.New("the token returned a signature that does not verify; it may be defective")
-	ErrNoService    = errors.New("the smart card service does not answer")
+	ErrBlocked error = &refusal{
+		"the PIN of this token is blocked",
+		"go on with a backup token; this one can be unblocked with its PUK after the ceremony",
+	}
+	ErrRemoved error = &refusal{
+		"the token was removed",
+		"put it in again and repeat the step; what was signed before is safe",
+	}
+	ErrTouchTimeout error = &refusal{
+		"the token was not touched in time",
+		"repeat the step and touch the token while it blinks; the PIN was right and no try was lost",
+	}
+	ErrNotGenuine error = &refusal{
+		"the token cannot prove what it is",
+		"do not use it for a ceremony; enrol a token whose key was made on it",
+	}
+	ErrNoKey error = &refusal{
+		"no key in this slot",
+		"check the serial number on the token's back: it may be another one, or not enrolled yet",
+	}
+	ErrOccupied error = &refusal{
+		"the slot already holds a key",
+		"take an empty token; only if that key is of no use to anybody, allow it to be erased by naming the token's serial number",
+	}
+	ErrBusy error = &refusal{
+		"another program holds the token",
+		"close other programs that use it (ykman, gpg, ssh-agent, browsers), take it out and put it in again",
+	}
+	ErrNotPIV error = &refusal{
+		"not a PIV token",
+		"put in a YubiKey whose PIV application is enabled",
+	}
+	ErrGarbled error = &refusal{
+		"the token returned a signature that does not verify",
+		"the signature was thrown away; take the token out, put it in and repeat; if it happens again, use a backup token",
+	}
+	ErrNoService error = &refusal{
+		"the smart card service does not answer",
+		"start it (systemctl start pcscd.socket, package pcscd), or look whether this user may reach it",
+	}
 )
 
 // A PINError says that the token refused a PIN and how often it may still be tried.
@@ -29,4 +65,12 @@ func (e *PINError) Error() string {
 		return "the token refused the PIN; 1 try left"
 	}
 	return fmt.Sprintf("the token refused the PIN; %d tries left", e.Retries)
+}
+
+// Hint warns of the last try.
+func (e *PINError) Hint() string {
+	if e.Retries == 1 {
+		return "one more wrong PIN blocks the token; stop here if you are not sure, and use a backup token"
+	}
+	return "check that this is your token, by its serial number, before you try again"
 }

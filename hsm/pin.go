@@ -26,7 +26,12 @@ func NewPIN(b []byte) (*PIN, error) {
 		return nil, fmt.Errorf("a PIN has %d to %d characters", MinPIN, MaxPIN)
 	}
 	p := new(PIN)
-	p.n = copy(p.b[:], b)
+	for _, c := range b {
+		if !p.Append(c) {
+			p.Wipe()
+			return nil, errPINCharacter
+		}
+	}
 	return p, nil
 }
 
@@ -70,6 +75,8 @@ func (p *PIN) Wipe() {
 }
 
 const redacted = "PIN(redacted)"
+
+var errPINCharacter = errors.New("a PIN has only letters, digits, marks and spaces of ASCII")
 
 var errPINMarshal = errors.New("a PIN is never written down")
 
