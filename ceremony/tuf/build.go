@@ -142,7 +142,7 @@ func checkBuilt(d, base *Document) error {
 		}
 		if what := strangeKey(k); what != "" {
 			return &BuildError{
-				What: fmt.Sprintf("%s lists key %s, %s", d.Title(), shortKeyID(id), what),
+				What: fmt.Sprintf("%s lists key %s, which %s", d.Title(), shortKeyID(id), what),
 				hint: "make the key anew from its public key alone; never edit a key or its keyid by hand",
 			}
 		}
@@ -159,7 +159,7 @@ func checkBuilt(d, base *Document) error {
 func strangeKey(k Key) string {
 	hash, err := keyID(k.Metadata())
 	if err != nil || hash != k.ID {
-		return "whose keyid is not the hash of the key: clients in Rust refuse the whole file"
+		return "has a keyid that is not the hash of the key: clients in Rust refuse the whole file"
 	}
 	return ""
 }

@@ -90,6 +90,7 @@ func Compare(old, next *Document, now time.Time) (*Diff, error) {
 		}
 		d.compareMeta(before, v.Meta)
 		d.compareDates(old, next, now)
+		d.explainExpiry(next, now)
 	case *metadata.TimestampType:
 		var before map[string]*metadata.MetaFiles
 		if old != nil {
@@ -97,6 +98,7 @@ func Compare(old, next *Document, now time.Time) (*Diff, error) {
 		}
 		d.compareMeta(before, v.Meta)
 		d.compareDates(old, next, now)
+		d.explainExpiry(next, now)
 	}
 	if old != nil && next.kind != Root {
 		d.compareOther(old, next)

@@ -62,7 +62,7 @@ func (d *Diff) compatKeys(doc *Document) {
 
 func (d *Diff) compatKey(k Key, label string) {
 	if what := strangeKey(k); what != "" {
-		d.add(Danger, InKeys, "%s is a key %s.", label, what)
+		d.add(Danger, InKeys, "%s %s.", label, what)
 	}
 	switch object := k.Metadata(); {
 	case object.Type == typeP384:

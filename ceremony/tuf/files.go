@@ -18,8 +18,10 @@ func (d *Diff) compareTargets(old, next *Document, now time.Time) {
 	}
 	d.compareFiles(before, next.Targets().Targets)
 	was, is := rosterOf(old), rosterOf(next)
+	align(was, is)
 	d.compareRosters(was, is)
 	d.compareDelegations(was, is)
+	d.compareUnknown(" of the delegations", unknownDelegations(old), unknownDelegations(next))
 	d.compareDates(old, next, now)
 	d.explainExpiry(next, now)
 }
@@ -166,6 +168,7 @@ func (d *Diff) compareDelegations(old, next *roster) {
 		if before.terms != role.terms {
 			d.add(Changed, InDelegations, "%s: covers %s (was %s).", role.name, role.terms, before.terms)
 		}
+		d.compareOrderOfKeys(InDelegations, before, role)
 		d.compareUnknown(" of role "+role.name, before.unknown, role.unknown)
 	}
 	for _, role := range old.roles {
@@ -174,6 +177,13 @@ func (d *Diff) compareDelegations(old, next *roster) {
 		}
 	}
 	d.compareOrder(old, next)
+}
+
+func unknownDelegations(d *Document) map[string]any {
+	if d == nil || d.Targets().Delegations == nil {
+		return nil
+	}
+	return d.Targets().Delegations.UnrecognizedFields
 }
 
 // compareOrder says where roles that stay change places: the first role that
@@ -206,8 +216,10 @@ func (d *Diff) compareMeta(old, next map[string]*metadata.MetaFiles) {
 			d.add(Danger, InFiles, "%s is no longer listed (it was at version %d): clients refuse that.", name, before.Version)
 		case after.Version < before.Version:
 			d.add(Danger, InFiles, "%s goes back from version %d to %d: clients refuse that.", name, before.Version, after.Version)
-		case describeMeta(before) != describeMeta(after) || !sameHashes(before.Hashes, after.Hashes):
+		case describeMeta(before) != describeMeta(after):
 			d.add(Changed, InFiles, "%s: %s (was %s).", name, describeMeta(after), describeMeta(before))
+		case !equalFields(before, after):
+			d.add(Changed, InFiles, "%s: %s as before, but what else is said about it changes.", name, describeMeta(after))
 		}
 	}
 }

@@ -151,6 +151,7 @@ func (d *Diff) compareRoots(old, next *Document, now time.Time) {
 	d.comparePower(before, after)
 	d.compareDates(old, next, now)
 	d.compareConsistent(old, next)
+	d.strayHolders(old, next)
 	d.explainRoot(old, next, before, after, now)
 	if old != nil {
 		d.compareOther(old, next)
@@ -176,6 +177,7 @@ func (d *Diff) compareTopRoles(old, next *roster) {
 		}
 		d.warnRole(old, before, next, role)
 		if had {
+			d.compareOrderOfKeys(role.name, before, role)
 			d.compareUnknown(" of role "+role.name, before.unknown, role.unknown)
 		}
 	}
@@ -238,6 +240,19 @@ func (d *Diff) compareConsistent(old, next *Document) {
 		d.add(Changed, InOther, "Snapshots become consistent: files are published under names with their version or hash.")
 	default:
 		d.add(Danger, InOther, "Snapshots are not consistent: clients can meet files of two releases at once.")
+	}
+}
+
+// strayHolders mentions people who are said to hold keys that are not listed.
+func (d *Diff) strayHolders(old, next *Document) {
+	for _, id := range sortedNames(next.holders) {
+		if _, listed := next.keys[id]; listed {
+			continue
+		}
+		if old != nil && old.holders[id] == next.holders[id] {
+			continue
+		}
+		d.add(Changed, InKeys, "%s is said to hold %s, which is not listed.", next.holders[id].Name, shortKeyID(id))
 	}
 }
 

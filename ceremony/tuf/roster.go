@@ -5,6 +5,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/rsa"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -32,6 +33,7 @@ type rosterRole struct {
 type listed struct {
 	key    Key
 	ids    []string // the keyids that name it, sorted
+	same   []Key    // the key as each of them has it
 	roles  []string // the names of its roles, in the roster's order
 	holder Holder
 	alias  string // what the other side of a comparison calls it
@@ -61,7 +63,7 @@ func rosterOf(d *Document) *roster {
 			l = &listed{key: k}
 			r.keys[k.SPKI] = l
 		}
-		l.ids = append(l.ids, id)
+		l.ids, l.same = append(l.ids, id), append(l.same, k)
 		if l.holder == (Holder{}) {
 			l.holder = d.holders[id]
 		}
@@ -240,10 +242,41 @@ func (d *Diff) compareKey(before, after *listed) {
 	if !slices.Equal(before.ids, after.ids) {
 		d.add(Changed, InKeys, "%s is the same key under a new keyid: %s, before %s.",
 			label, few(shortIDs(after.ids)), few(shortIDs(before.ids)))
-	} else {
-		d.compareUnknown(" of "+after.label(), before.key.object.UnrecognizedFields, after.key.object.UnrecognizedFields)
+	}
+	for i := range min(len(before.same), len(after.same)) {
+		d.compareObject(label, before.same[i].object, after.same[i].object)
 	}
 	d.compareHolder(before, after)
+}
+
+// compareObject says how the same key is written in another way.
+func (d *Diff) compareObject(label string, before, after *metadata.Key) {
+	if before.Type != after.Type {
+		d.add(Changed, InKeys, "%s: its keytype is written as %s, before as %s.", label, after.Type, before.Type)
+	}
+	if before.Value.PublicKey != after.Value.PublicKey {
+		d.add(Changed, InKeys, "%s: the same key is written in another layout.", label)
+	}
+	of := " of " + label
+	owner := func(fields map[string]any) map[string]any {
+		c := maps.Clone(fields)
+		delete(c, ownerField) // compareHolder has it
+		return c
+	}
+	d.compareUnknown(of, owner(before.UnrecognizedFields), owner(after.UnrecognizedFields))
+	d.compareUnknown(of, before.Value.UnrecognizedFields, after.Value.UnrecognizedFields)
+}
+
+// compareOrderOfKeys mentions keys that are listed in another order: it means
+// nothing, but it is a change of what is signed.
+func (d *Diff) compareOrderOfKeys(where string, before, after rosterRole) {
+	if slices.Equal(before.ids, after.ids) {
+		return
+	}
+	a, b := slices.Sorted(slices.Values(before.ids)), slices.Sorted(slices.Values(after.ids))
+	if slices.Equal(a, b) {
+		d.add(Changed, where, "The keys of %s are listed in another order, which means nothing.", after.name)
+	}
 }
 
 func (d *Diff) compareHolder(before, after *listed) {
