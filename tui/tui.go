@@ -11,9 +11,12 @@ package tui
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"time"
+
+	tea "charm.land/bubbletea/v2"
 
 	"conclave/ceremony"
 	"conclave/tui/room"
@@ -54,5 +57,37 @@ func Run(ctx context.Context, o Options) error {
 			return err
 		}
 	}
-	return errors.New("unwritten")
+	if o.In == nil {
+		o.In = os.Stdin
+	}
+	if o.Out == nil {
+		o.Out = os.Stdout
+	}
+	if o.Desk == nil && o.Session == nil {
+		return errors.New("show screens: there is neither a desk nor a session")
+	}
+	a := newApp(ctx, o)
+	if o.Session != nil {
+		a.first = a.enter(room.Live(o.Session), o.Tray, nil)
+	}
+	_, err := tea.NewProgram(a, tea.WithContext(ctx), tea.WithInput(o.In), tea.WithOutput(o.Out),
+		tea.WithColorProfile(profile(o.Out, os.Environ(), o.NoColor))).Run()
+	return a.ended(err)
+}
+
+// ended says how it ended, and lets go of a session that is ours.
+func (a *App) ended(err error) error {
+	a.dropAll()
+	if a.leave != nil {
+		a.err = errors.Join(a.err, a.leave())
+	}
+	switch {
+	case errors.Is(err, tea.ErrInterrupted):
+		return errors.Join(ErrInterrupted, a.err)
+	case a.ctx.Err() != nil:
+		return a.ctx.Err()
+	case err != nil:
+		return fmt.Errorf("show screens: %w", err)
+	}
+	return a.err
 }

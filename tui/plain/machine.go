@@ -25,8 +25,7 @@ func (d *dialogue) preflight() error {
 			return d.readClock()
 		}
 		r, err := d.word([]string{"again", "exception"},
-			"%s a decision: %s. Type again, or exception NAME to go on all the same",
-			wants(len(open)), text.List(open...))
+			"%s Type again, or exception NAME", say.WantDecision(open))
 		if err != nil || r.word == "again" {
 			return err
 		}
@@ -34,13 +33,6 @@ func (d *dialogue) preflight() error {
 			return err
 		}
 	}
-}
-
-func wants(n int) text.Safe {
-	if n == 1 {
-		return text.Clean("One line wants")
-	}
-	return text.F("%s lines want", text.Capital(text.Number(n)))
 }
 
 func (d *dialogue) checks(checks []preflight.Check) {
@@ -125,7 +117,7 @@ func (d *dialogue) rollCall(st room.State) error {
 
 func (d *dialogue) arrived(v ceremony.Visitor) {
 	if v.Holder == "" {
-		d.print(say.Stranger(v)...)
+		d.trouble(say.Stranger(v))
 		return
 	}
 	if err := d.s.Arrive(v.Holder, v.Info.Serial); err != nil {

@@ -57,7 +57,7 @@ func (d *dialogue) closeSigning(st room.State) error {
 // visit lets the holder of a token review, type the words, and sign.
 func (d *dialogue) visit(v ceremony.Visitor) error {
 	if v.Holder == "" || len(v.Acts) == 0 {
-		d.print(say.Useless(v)...)
+		d.trouble(say.Useless(v))
 		return d.lateReview(v)
 	}
 	d.print(say.Visitor(v), say.Visit(v))

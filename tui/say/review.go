@@ -116,3 +116,23 @@ func Power(p tuf.Power) text.Safe {
 	}
 	return text.F("%s: %s; before: %s", p.Role, after, before)
 }
+
+// Any says how many must sign: "any 3 of", "any 2 -> 3 of".
+func Any(p tuf.Power) text.Safe {
+	if p.Before.Threshold != p.After.Threshold && p.Before.Threshold != 0 {
+		return text.F("any %d -> %d of", p.Before.Threshold, p.After.Threshold)
+	}
+	return text.F("any %d of", p.After.Threshold)
+}
+
+// Column lists a quorum's names for a column: "Alice, Bob, Dana".
+func Column(q tuf.Quorum) text.Safe {
+	if len(q.Names) == 0 {
+		return text.Clean("nobody yet")
+	}
+	s := text.Clean(q.Names[0])
+	for _, n := range q.Names[1:] {
+		s = text.F("%s, %s", s, n)
+	}
+	return s
+}

@@ -230,26 +230,30 @@ func ClockReaders(practice bool) text.Safe {
 }
 
 // Stranger says what a token is that the roll call does not know.
-func Stranger(v ceremony.Visitor) []text.Safe {
+func Stranger(v ceremony.Visitor) Notice {
 	if v.Blank {
-		return []text.Safe{text.F("Token %d has no key yet. It can make one at enrolment.", v.Info.Serial)}
+		return Notice{
+			What: text.F("Token %d has no key yet, so it cannot say whose it is.", v.Info.Serial),
+			Do:   text.Clean("Answer for its holder by name; the token makes its key at enrolment."),
+		}
 	}
-	return []text.Safe{
-		text.F("%s Token %d is nobody's in this ceremony.", Stop, v.Info.Serial),
-		text.Clean("Nothing was asked of it. Take it out."),
+	return Notice{
+		What: text.F("Token %d is nobody's in this ceremony.", v.Info.Serial),
+		Kept: text.Clean("Nothing was asked of it."),
+		Do:   text.Clean("Take it out."),
 	}
 }
 
 // Useless says why a token can sign nothing now.
-func Useless(v ceremony.Visitor) []text.Safe {
-	lines := []text.Safe{Visitor(v)}
-	if len(v.Done) > 0 {
-		lines = append(lines, text.F("It has signed %s.", Acts(v.Done)))
-	}
+func Useless(v ceremony.Visitor) Notice {
+	n := Notice{What: Visitor(v), Kept: text.Clean("No PIN was asked for."), Do: text.Clean("Take the token out.")}
 	if v.Why != "" {
-		lines = append(lines, sentenceOf(v.Why))
+		n.What = text.F("%s %s", n.What, sentenceOf(v.Why))
 	}
-	return append(lines, text.Clean("No PIN was asked for. Take the token out."))
+	if len(v.Done) > 0 {
+		n.Kept = text.F("It has signed %s; that counts. No PIN was asked for.", Acts(v.Done))
+	}
+	return n
 }
 
 // MustReview reports whether holder has not read the frozen documents yet.
@@ -285,3 +289,15 @@ func Answers(asked []ceremony.Challenge, acts []ceremony.Act) []string {
 	}
 	return words
 }
+
+// WantDecision says which checks stop the ceremony and what can be done.
+func WantDecision(open []string) text.Safe {
+	if len(open) == 1 {
+		return text.F("One line wants a decision: %s. Mend it and check again, or go on all the same.", open[0])
+	}
+	return text.F("%s lines want a decision: %s. Mend them and check again, or go on all the same.",
+		Capital(len(open)), text.List(open...))
+}
+
+// Capital spells a number at the start of a sentence.
+func Capital(n int) text.Safe { return text.Capital(text.Number(n)) }

@@ -1,0 +1,299 @@
+package tui
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"charm.land/bubbles/v2/key"
+	tea "charm.land/bubbletea/v2"
+
+	"conclave/ceremony"
+	"conclave/tui/room"
+	"conclave/tui/text"
+)
+
+// The smallest terminal that a ceremony can be read on.
+const (
+	MinWidth  = 80
+	MinHeight = 24
+)
+
+const (
+	// quiet is how long the keys must rest before a screen that opened by
+	// itself listens: a keystroke in flight approves nothing.
+	quiet = 400 * time.Millisecond
+	// pulse is how often readers and the clock are looked at.
+	pulse = 300 * time.Millisecond
+)
+
+// An App is the one model: it owns the size, the frame around the screens, and
+// the way from the ceremony's step to its screen. Everything in it is owned by
+// the event loop.
+type App struct {
+	ctx           context.Context
+	desk          Desk
+	theme         theme
+	width, height int
+
+	session room.Session // nil at home
+	state   room.State   // as of the last answer
+	leave   func() error // closes the session, where that is ours to do
+	tray    Tray
+	tokens  []TrayToken
+	now     time.Time // of the session's clock, or the machine's
+
+	step    ceremony.Step
+	screen  Screen   // of the step, or home
+	over    []Screen // opened on top of it
+	help    bool
+	scroll  int
+	verdict []text.Safe // of confirm, shown until the ceremony is closed
+
+	pending    map[opID]context.CancelFunc
+	lastOp     opID
+	quietUntil time.Time
+	readers    readers
+	first      tea.Cmd // of the screen that the program starts on
+	err        error   // why the program ends, if it does
+
+	clock func() time.Time // of the header at home
+	mono  func() time.Time // of keystrokes
+	after func(time.Duration, tea.Msg) tea.Cmd
+}
+
+type tickMsg struct{}
+
+func newApp(ctx context.Context, o Options) *App {
+	a := &App{
+		ctx: ctx, desk: o.Desk, theme: newTheme(true), width: MinWidth, height: MinHeight,
+		pending: map[opID]context.CancelFunc{}, clock: o.Now, mono: time.Now, after: after,
+	}
+	if a.clock == nil {
+		a.clock = time.Now
+	}
+	a.now = a.clock()
+	return a
+}
+
+func after(d time.Duration, msg tea.Msg) tea.Cmd {
+	return tea.Tick(d, func(time.Time) tea.Msg { return msg })
+}
+
+// Init starts the clock and the first screen.
+func (a *App) Init() tea.Cmd {
+	cmds := []tea.Cmd{tea.RequestBackgroundColor, a.after(pulse, tickMsg{}), a.first}
+	if a.session == nil {
+		cmds = append(cmds, a.goHome())
+	}
+	return tea.Batch(cmds...)
+}
+
+// Update takes one message.
+func (a *App) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
+	switch msg := msg.(type) {
+	case tea.WindowSizeMsg:
+		a.width, a.height = msg.Width, msg.Height
+	case tea.BackgroundColorMsg:
+		a.theme = newTheme(msg.IsDark())
+	case tea.KeyPressMsg:
+		return a, a.pressed(msg)
+	case tea.PasteMsg:
+		a.paste(msg.Content)
+	case answerMsg:
+		return a, a.answered(msg)
+	case tickMsg:
+		return a, a.ticked()
+	default:
+		return a, a.top().Update(msg)
+	}
+	return a, nil
+}
+
+func (a *App) ticked() tea.Cmd {
+	if a.session != nil {
+		a.now = a.session.Now()
+	} else {
+		a.now = a.clock()
+	}
+	if a.tray != nil {
+		a.tokens = a.tray.Tokens()
+	}
+	return tea.Batch(a.after(pulse, tickMsg{}), a.lookAround(), a.top().Update(tickMsg{}))
+}
+
+// enter goes into a ceremony. Only the first state is read here, before
+// anything can be under way.
+func (a *App) enter(s room.Session, tray Tray, leave func() error) tea.Cmd {
+	a.dropAll()
+	a.session, a.state, a.tray, a.leave = s, s.State(), tray, leave
+	a.step, a.verdict, a.readers, a.now = "", nil, readers{}, s.Now()
+	if tray != nil {
+		a.tokens = tray.Tokens()
+	}
+	return a.sync()
+}
+
+// sync shows the screen of the ceremony's step. It is the only place that
+// decides what comes next.
+func (a *App) sync() tea.Cmd {
+	if a.session == nil || a.state.Step() == a.step {
+		return nil
+	}
+	a.dropAll()
+	a.step, a.over, a.readers = a.state.Step(), nil, readers{}
+	return a.show(a.screenOf(a.step))
+}
+
+// screenOf maps a step to its screen.
+func (a *App) screenOf(step ceremony.Step) Screen {
+	s := stage{app: a}
+	switch step {
+	case ceremony.StepPreflight:
+		return &preflightScreen{stage: s}
+	case ceremony.StepRollCall:
+		return &rollCallScreen{stage: s}
+	case ceremony.StepEnrolment:
+		return &enrolScreen{stage: s}
+	case ceremony.StepFreeze:
+		return &freezeScreen{stage: s}
+	case ceremony.StepReview:
+		return &reviewScreen{stage: s}
+	case ceremony.StepSign:
+		return &signScreen{stage: s}
+	case ceremony.StepConfirm:
+		return &confirmScreen{stage: s}
+	case ceremony.StepExport:
+		return &exportScreen{stage: s}
+	case ceremony.StepClose:
+		return newCloseScreen(s)
+	}
+	return &doneScreen{stage: s}
+}
+
+// show puts a screen up that nobody asked for by a key.
+func (a *App) show(s Screen) tea.Cmd {
+	a.screen, a.scroll, a.help = s, 0, false
+	a.rest()
+	if st, ok := s.(starter); ok {
+		return st.start()
+	}
+	return nil
+}
+
+// rest makes the keys wait until they have been quiet.
+func (a *App) rest() { a.quietUntil = a.mono().Add(quiet) }
+
+// open puts a screen on top, on somebody's wish.
+func (a *App) open(s Screen) tea.Cmd {
+	a.over, a.scroll = append(a.over, s), 0
+	if st, ok := s.(starter); ok {
+		return st.start()
+	}
+	return nil
+}
+
+// shut takes the topmost screen away.
+func (a *App) shut() {
+	if n := len(a.over); n > 0 {
+		a.over, a.scroll = a.over[:n-1], 0
+	}
+}
+
+// top is the screen that is in front.
+func (a *App) top() Screen {
+	if n := len(a.over); n > 0 {
+		return a.over[n-1]
+	}
+	if a.screen == nil {
+		a.screen = &waitScreen{}
+	}
+	return a.screen
+}
+
+func (a *App) tooSmall() bool { return a.width < MinWidth || a.height < MinHeight }
+
+// goHome shows the home screen, or ends the program where there is none.
+func (a *App) goHome() tea.Cmd {
+	a.dropAll()
+	if a.leave != nil {
+		a.err = errors.Join(a.err, a.leave())
+	}
+	a.session, a.state, a.tray, a.leave, a.over, a.step = nil, nil, nil, nil, nil, ""
+	if a.desk == nil {
+		return tea.Quit
+	}
+	return a.show(&homeScreen{app: a})
+}
+
+// pressed does what a key does now. It looks a key up among those that are
+// shown; a key that is not there is typed into a field, or does nothing.
+func (a *App) pressed(k tea.KeyPressMsg) tea.Cmd {
+	if k.String() == "ctrl+c" {
+		return tea.Interrupt
+	}
+	if a.tooSmall() {
+		return nil // nobody could see what it does
+	}
+	if cmd, ok := a.trayKey(k); ok {
+		return cmd
+	}
+	if t := a.mono(); t.Before(a.quietUntil) {
+		a.quietUntil = t.Add(quiet)
+		return nil
+	}
+	if k.Mod.Contains(tea.ModAlt) {
+		// ESC and a key in quick succession: the key was meant for the
+		// screen that ESC has left.
+		k = tea.KeyPressMsg{Code: tea.KeyEscape}
+	}
+	for _, key1 := range a.keys() {
+		if key.Matches(k, key1.Binding) {
+			return key1.do()
+		}
+	}
+	if t, ok := a.top().(typist); ok && t.typing() && !a.help {
+		t.typed(k)
+	}
+	return nil
+}
+
+// paste gives pasted text to a field.
+func (a *App) paste(s string) {
+	if t, ok := a.top().(typist); ok && t.typing() && !a.help && !a.tooSmall() && !a.mono().Before(a.quietUntil) {
+		t.pasted(s)
+	}
+}
+
+// keys are all keys that work now, in the order in which they are shown.
+func (a *App) keys() []Key {
+	if a.help {
+		return []Key{on("esc", "back", now(func() { a.help = false }), "esc", "alt+esc", "enter", "?", "ctrl+g"), leaveKey}
+	}
+	keys := a.top().Keys()
+	if a.overflow() > 0 {
+		keys = append(keys, a.scrollKeys()...)
+	}
+	if t, ok := a.top().(typist); ok && t.typing() {
+		keys = append(keys, on("ctrl+g", "help", now(a.showHelp), "ctrl+g"))
+	} else {
+		keys = append(keys, on("?", "help", now(a.showHelp), "?", "ctrl+g"))
+	}
+	if a.session != nil {
+		keys = append(keys, leaveKey)
+	}
+	return keys
+}
+
+// leaveKey is shown; pressed handles it before all others.
+var leaveKey = on("ctrl+c", "leave", func() tea.Cmd { return tea.Interrupt }, "ctrl+c")
+
+func (a *App) showHelp() { a.help = true }
+
+func (a *App) scrollKeys() []Key {
+	h := max(1, a.bodyHeight()-1)
+	return []Key{
+		on("pgdn", "more", now(func() { a.scroll = min(a.scroll+h, a.overflow()) }), "pgdown"),
+		{key.NewBinding(key.WithKeys("pgup")), now(func() { a.scroll = max(a.scroll-h, 0) })},
+	}
+}

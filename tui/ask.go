@@ -1,0 +1,101 @@
+package tui
+
+import (
+	tea "charm.land/bubbletea/v2"
+
+	"conclave/tui/say"
+	"conclave/tui/text"
+)
+
+// An askScreen asks for a few answers before something is done on record. It
+// goes away when that was done, or with esc.
+type askScreen struct {
+	stage
+	form
+	title string
+	intro func() []text.Safe // said above the fields
+	verb  string             // of enter in the last field
+	act1  func() error       // reads the fields; called off the event loop
+	check func() string      // says what is wrong with the fields, "" if nothing
+	after func()             // once it is done
+}
+
+func (s *askScreen) Title() string { return s.title }
+
+func (s *askScreen) Body(w, _ int) Page {
+	lines := append([]Line{blank}, paras(w, 0, plain, s.intro()...)...)
+	lines = append(lines, blank)
+	lines = append(lines, s.form.lines(w)...)
+	return Page{Lines: lines, Foot: s.said(w)}
+}
+
+func (s *askScreen) Keys() []Key {
+	keys := append(s.form.keys(s.verb, s.submit), back("back, nothing done", s.app.shut))
+	return s.idle(keys...)
+}
+
+func (s *askScreen) submit() tea.Cmd {
+	if s.missing() {
+		s.tell(say.Notice{What: text.F("Please fill in: %s.", s.current().label)})
+		return nil
+	}
+	if s.check != nil {
+		if wrong := s.check(); wrong != "" {
+			s.tell(say.Notice{What: text.Clean(wrong)})
+			return nil
+		}
+	}
+	return s.act(s.act1, nil, func() {
+		s.app.shut()
+		if s.after != nil {
+			s.after()
+		}
+	})
+}
+
+func (s *askScreen) typing() bool            { return s.busy == 0 }
+func (s *askScreen) typed(k tea.KeyPressMsg) { s.current().typed(k) }
+func (s *askScreen) pasted(t string)         { s.current().pasted(t) }
+
+// decide asks why and by whom something is done against the rules.
+func decide(s stage, title string, what []text.Safe, do func(why string, by []string) error, after func()) *askScreen {
+	why, by := newField("why"), newField("decided by")
+	by.hint = text.Clean("names, separated by commas")
+	a := &askScreen{stage: stage{app: s.app}, form: form{fields: []*field{why, by}}, title: title, verb: "put on record", after: after}
+	a.intro = func() []text.Safe { return what }
+	a.act1 = func() error { return do(why.text(), say.Names(by.text())) }
+	return a
+}
+
+// A sureScreen asks once more. The answer is No unless it is y.
+type sureScreen struct {
+	stage
+	title string
+	says  []text.Safe
+	yes   string // what y does, in a word or two
+	act1  func() error
+	after func()
+}
+
+func (s *sureScreen) start() tea.Cmd { s.app.rest(); return nil }
+func (s *sureScreen) Title() string  { return s.title }
+
+func (s *sureScreen) Body(w, _ int) Page {
+	lines := []Line{blank}
+	for _, p := range s.says {
+		lines = append(append(lines, para(w, 0, plain, p)...), blank)
+	}
+	return Page{Lines: lines, Foot: s.said(w)}
+}
+
+func (s *sureScreen) Keys() []Key {
+	y := on("y", s.yes, func() tea.Cmd {
+		return s.act(s.act1, nil, func() {
+			s.app.shut()
+			if s.after != nil {
+				s.after()
+			}
+		})
+	}, "y")
+	return s.idle(y, on("n", "no", now(s.app.shut), "n", "esc", "alt+esc"))
+}

@@ -1,0 +1,152 @@
+package tui
+
+import (
+	"context"
+	"time"
+
+	tea "charm.land/bubbletea/v2"
+
+	"conclave/tui/room"
+	"conclave/tui/say"
+	"conclave/tui/text"
+)
+
+// findEvery is how often the desk is asked what there is.
+const findEvery = 2 * time.Second
+
+var homeHelp = []text.Safe{
+	text.Clean("Sign a bundle: begins the ceremony of a bundle that was made on the online host and carried here."),
+	text.Clean("Go on where we stopped: resumes a ceremony from its record, after a break or a power cut. Nothing that was done is asked for again."),
+	text.Clean("Begin a new repository: plans a genesis and holds its ceremony."),
+	text.Clean("Look: describes a bundle or a record and changes nothing. Practise: the same screens with virtual YubiKeys."),
+}
+
+// A homeScreen asks what people want to do.
+type homeScreen struct {
+	app    *App
+	found  Found
+	asked  time.Time // when the desk was last asked
+	op     opID
+	at     int
+	busy   text.Safe // what is being opened
+	notice []say.Notice
+}
+
+// An offer is one line of the menu.
+type offer struct {
+	what, about text.Safe
+	do          func() tea.Cmd
+}
+
+func (s *homeScreen) start() tea.Cmd { return s.find() }
+func (s *homeScreen) Title() string  { return "" }
+
+// Update asks the desk again from time to time: a stick shows up by itself.
+func (s *homeScreen) Update(msg tea.Msg) tea.Cmd {
+	if _, ok := msg.(tickMsg); ok && s.op == 0 && s.busy.Empty() && s.app.mono().Sub(s.asked) >= findEvery {
+		return s.find()
+	}
+	return nil
+}
+
+func (s *homeScreen) find() tea.Cmd {
+	s.asked = s.app.mono()
+	cmd := ask(s.app, s.app.desk.Find, func(f Found, err error) tea.Cmd {
+		s.op = 0
+		if err != nil {
+			s.notice = []say.Notice{say.Trouble(err)}
+			return nil
+		}
+		s.found = f
+		s.at = min(s.at, len(s.offers())-1)
+		return nil
+	})
+	s.op = s.app.lastOp
+	return cmd
+}
+
+// offers is the menu: what was found first, then what is always there.
+func (s *homeScreen) offers() []offer {
+	var all []offer
+	desk := s.app.desk
+	for _, f := range s.found.Bundles {
+		about := text.F("%s, on %s", f.Name, f.Place)
+		if f.Note != "" {
+			about = text.F("%s, %s", about, f.Note)
+		}
+		all = append(all, offer{text.Clean("Sign a bundle"), about, s.begin(f.Name, func(ctx context.Context) (Started, error) {
+			return desk.Sign(ctx, f.Path)
+		})})
+	}
+	for _, f := range s.found.Stopped {
+		about := text.F("%s, stopped %s at %s", f.Title, text.Relative(f.When, s.app.now), string(f.Step))
+		if f.Note != "" {
+			about = text.F("%s, %s", about, f.Note)
+		}
+		all = append(all, offer{text.Clean("Go on where we stopped"), about, s.begin(f.Title, func(ctx context.Context) (Started, error) {
+			return desk.Resume(ctx, f.Dir)
+		})})
+	}
+	return append(all,
+		offer{text.Clean("Begin a new repository"), text.Clean("genesis: first keys, first signatures"), func() tea.Cmd {
+			return s.app.open(newGenesis(s))
+		}},
+		offer{text.Clean("Look at a bundle or record"), text.Clean("nothing is changed"), func() tea.Cmd {
+			return s.app.open(newLook(s))
+		}},
+		offer{text.Clean("Practise"), text.Clean("the same screens, virtual YubiKeys"), s.begin("a rehearsal", desk.Practise)})
+}
+
+// begin makes what starts a ceremony.
+func (s *homeScreen) begin(name string, start func(context.Context) (Started, error)) func() tea.Cmd {
+	return func() tea.Cmd {
+		s.notice, s.busy = nil, text.F("Opening %s ...", name)
+		s.app.drop(s.op)
+		s.op = 0
+		return ask(s.app, start, func(st Started, err error) tea.Cmd {
+			s.busy = text.Safe{}
+			if err != nil {
+				s.notice = []say.Notice{say.Trouble(err)}
+				return nil
+			}
+			return s.app.enter(room.Live(st.Session), st.Tray, st.Close)
+		})
+	}
+}
+
+func (s *homeScreen) Body(w, _ int) Page {
+	p := Page{Lines: []Line{blank, say1(strong, "  What do you want to do?"), blank}}
+	for i, o := range s.offers() {
+		mark, t := sp(plain, "   "), plain
+		if i == s.at {
+			mark, t = sp(strong, ">  "), picked
+		}
+		l := ln(mark, span{text.Pad(o.what, 28), t}, span{o.about, plain})
+		if i == s.at {
+			l = l.focused()
+		}
+		p.Lines = append(p.Lines, l)
+	}
+	if len(s.found.Bundles) == 0 && s.busy.Empty() {
+		p.Foot = append(p.Foot, para(w, 2, dim, text.Clean("To sign, put in the stick with the bundle: it shows up here by itself."))...)
+	}
+	for _, n := range s.notice {
+		p.Foot = append(append(p.Foot, blank), noticeLines(w, n)...)
+	}
+	if !s.busy.Empty() {
+		p.Foot = append(p.Foot, blank, ln(span{s.busy, strong}))
+	}
+	return p
+}
+
+func (s *homeScreen) Keys() []Key {
+	if !s.busy.Empty() {
+		return []Key{leaveKey}
+	}
+	return []Key{
+		on("up/down", "choose", now(func() { s.at = max(0, s.at-1) }), "up"),
+		on("", "", now(func() { s.at = min(len(s.offers())-1, s.at+1) }), "down"),
+		on("enter", "open", func() tea.Cmd { return s.offers()[s.at].do() }, "enter"),
+		on("q", "quit", func() tea.Cmd { return tea.Quit }, "q"),
+	}
+}

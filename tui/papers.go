@@ -1,0 +1,319 @@
+package tui
+
+import (
+	"context"
+	"slices"
+
+	tea "charm.land/bubbletea/v2"
+
+	"conclave/ceremony"
+	"conclave/ceremony/tuf"
+	"conclave/tui/room"
+	"conclave/tui/say"
+	"conclave/tui/text"
+)
+
+// A freezeScreen says what freezing means, and does it.
+type freezeScreen struct{ stage }
+
+func (s *freezeScreen) Title() string { return "freeze" }
+
+func (s *freezeScreen) Body(w, _ int) Page {
+	st := s.app.state
+	p := Page{Lines: []Line{blank}}
+	if p1 := st.Purpose(); p1 != "" {
+		p.Lines = append(p.Lines, hanging(w, sp(plain, "purpose   "), text.Clean(p1), plain)...)
+	}
+	for _, l := range say.Plan(st.Plan()) {
+		p.Lines = append(p.Lines, para(w, 0, plain, l)...)
+	}
+	p.Lines = append(p.Lines, blank)
+	for _, l := range say.Freezing() {
+		p.Lines = append(append(p.Lines, para(w, 0, plain, l)...), blank)
+	}
+	p.Foot = s.said(w)
+	if s.busy != 0 {
+		p.Foot = append(p.Foot, say1(plain, "Building the documents ..."))
+	}
+	return p
+}
+
+func (s *freezeScreen) Keys() []Key {
+	return s.idle(on("f", "freeze", func() tea.Cmd { return s.act(s.app.session.Freeze, nil, nil) }, "f"))
+}
+
+// A reviewScreen is read to the end by everybody who will sign. Its last page
+// takes their names.
+type reviewScreen struct {
+	stage
+	only  string // the one holder who reads it later than the others, "" for all
+	diffs []*tuf.Diff
+	page  int
+	name  *field
+	done  func() // what follows when the late holder has read it
+}
+
+func (s *reviewScreen) start() tea.Cmd {
+	s.name = newField("your name")
+	state, when := s.app.state, s.app.now
+	cmd := ask(s.app, func(context.Context) ([]*tuf.Diff, error) { return state.Diffs(when) },
+		func(diffs []*tuf.Diff, err error) tea.Cmd {
+			s.busy, s.diffs = 0, diffs
+			if err != nil {
+				s.tell(say.Trouble(err))
+			}
+			return nil
+		})
+	s.busy = s.app.lastOp
+	return cmd
+}
+
+func (s *reviewScreen) Title() string { return "review" }
+
+// readers are who must confirm.
+func (s *reviewScreen) readers() []ceremony.Participant {
+	var out []ceremony.Participant
+	for _, p := range s.app.state.Participants() {
+		if s.only == p.Name || s.only == "" && p.Presence == ceremony.Here {
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
+func (s *reviewScreen) allRead() bool {
+	return !slices.ContainsFunc(s.readers(), func(p ceremony.Participant) bool { return !p.Reviewed })
+}
+
+// pages lays out everything in pages of h lines, the names last.
+func (s *reviewScreen) pages(w, h int) [][]Line {
+	var pages [][]Line
+	for _, d := range s.diffs {
+		pages = append(pages, paginate(diffBlocks(d, w), h)...)
+	}
+	for _, p := range s.app.state.Payloads() {
+		pages = append(pages, paginate([][]Line{digestLines(p, w, nil)}, h)...)
+	}
+	return append(pages, s.names(w))
+}
+
+// paginate puts blocks into pages of h lines; a block that fits is not torn.
+func paginate(blocks [][]Line, h int) [][]Line {
+	h = max(h, 1)
+	var pages [][]Line
+	var page []Line
+	for _, b := range blocks {
+		if len(page) > 0 && len(page)+1+len(b) > h {
+			pages, page = append(pages, page), nil
+		}
+		if len(page) > 0 {
+			page = append(page, blank)
+		}
+		page = append(page, b...)
+		for len(page) > h {
+			pages, page = append(pages, page[:h]), page[h:]
+		}
+	}
+	if len(page) > 0 {
+		pages = append(pages, page)
+	}
+	return pages
+}
+
+// diffBlocks are the sections of a diff as blocks of lines.
+func diffBlocks(d *tuf.Diff, w int) [][]Line {
+	first := []Line{say1(strong, "%s", say.Move(d))}
+	var blocks [][]Line
+	if len(d.Power) > 0 {
+		first = append(first, powerLines(d, w)...)
+	}
+	blocks = append(blocks, first)
+	for _, sec := range say.Review(d) {
+		b := []Line{say1(strong, "%s", sec.Title)}
+		for _, item := range sec.Items {
+			t := plain
+			if item.Danger {
+				t = warn
+			}
+			b = append(b, hanging(w, sp(t, " %-2s", item.Mark), item.Text, t)...)
+		}
+		blocks = append(blocks, b)
+	}
+	return blocks
+}
+
+// powerLines show who can sign before and after, side by side.
+func powerLines(d *tuf.Diff, w int) []Line {
+	const label = 24
+	if d.From == 0 {
+		lines := []Line{say1(strong, "WHO CAN SIGN")}
+		for _, p := range d.Power {
+			lines = append(lines, hanging(w, sp(plain, "   %-10s", p.Role), say.Quorum(p.After), plain)...)
+		}
+		return lines
+	}
+	col := (w - label - 2) / 2
+	lines := []Line{ln(sp(strong, "%-*s", label, "WHO CAN SIGN"), sp(strong, "%-*s", col+2, "before"), sp(strong, "after"))}
+	for _, p := range d.Power {
+		before, after := text.Fold(say.Column(p.Before), col), text.Fold(say.Column(p.After), col)
+		for i := range max(len(before), len(after)) {
+			head := sp(plain, "%-*s", label, "")
+			if i == 0 {
+				head = span{text.Pad(text.F("   %-10s%s", p.Role, say.Any(p)), label), plain}
+			}
+			lines = append(lines, ln(head, span{text.Pad(lineAt(before, i), col+2), plain}, span{lineAt(after, i), plain}))
+		}
+	}
+	return lines
+}
+
+func lineAt(lines []text.Safe, i int) text.Safe {
+	if i < len(lines) {
+		return lines[i]
+	}
+	return text.Safe{}
+}
+
+// digestLines show a digest in hex and as numbered words; masked positions (from 1) are left blank.
+func digestLines(p room.Payload, w int, masked []int) []Line {
+	lines := []Line{
+		ln(sp(strong, "%s", say.Heading(p.Role, p.Version)), sp(plain, "   SHA-256 of what is signed, in hex and in words to read aloud")),
+		blank,
+	}
+	for _, l := range text.Fold(text.Clean(p.Digest.String()), 40) {
+		lines = append(lines, ln(sp(plain, "   %s", l)))
+	}
+	lines = append(lines, blank)
+	return append(lines, wordGrid(p.Digest.Words(), 4, masked)...)
+}
+
+// wordGrid sets words in columns, numbered from 1 down the rows.
+func wordGrid(words []string, cols int, masked []int) []Line {
+	var lines []Line
+	n := 0
+	for row := range slices.Chunk(words, cols) {
+		var spans []span
+		for _, word := range row {
+			n++
+			t := strong
+			if slices.Contains(masked, n) {
+				word, t = "_____", plain
+			}
+			spans = append(spans, sp(dim, " %2d ", n), sp(t, "%-14s", word))
+		}
+		lines = append(lines, ln(spans...))
+	}
+	return lines
+}
+
+// names is the last page: who has confirmed.
+func (s *reviewScreen) names(w int) []Line {
+	lines := []Line{
+		say1(strong, "WHO HAS READ THIS"),
+	}
+	for i, p := range s.readers() {
+		state := sp(warn, "not confirmed")
+		if p.Reviewed {
+			state = sp(good, "%s  has read and understood all of it", say.OK)
+		}
+		lines = append(lines, ln(sp(plain, " %2d ", i+1), span{text.Pad(text.Clean(p.Name), 18), plain}, sp(plain, "  "), state))
+	}
+	lines = append(lines, blank)
+	if s.allRead() {
+		return append(lines, say1(plain, "Everybody who is here has read it. Nothing is signed yet."))
+	}
+	lines = append(lines, paras(w, 0, plain, text.Clean("Whoever has read all pages and understood them types their name, or their number where the keyboard lacks a letter."))...)
+	l := s.name.line(w, s.name.label.Width(), true)
+	return append(lines, blank, l)
+}
+
+// paged is the pages and the current one for the screen's real size.
+func (s *reviewScreen) paged() (pages [][]Line, at int) {
+	pages = s.pages(s.app.inner(), s.app.bodyHeight()-2)
+	return pages, min(s.page, len(pages)-1)
+}
+
+func (s *reviewScreen) Body(w, h int) Page {
+	if s.busy != 0 && s.diffs == nil {
+		return Page{Lines: []Line{say1(plain, "Comparing ...")}}
+	}
+	pages, at := s.paged()
+	who := "read together, by everybody who signs"
+	if s.only != "" {
+		who = text.F("%s reads", s.only).String()
+	}
+	head := sides(w, say1(plain, "%s", who), say1(strong, "page %d of %d", at+1, len(pages)))
+	p := Page{Lines: append([]Line{head, blank}, pages[at]...)}
+	p.Foot = s.said(w)
+	return p
+}
+
+func (s *reviewScreen) atEnd() bool {
+	pages, at := s.paged()
+	return at == len(pages)-1
+}
+
+func (s *reviewScreen) Keys() []Key {
+	if s.busy != 0 {
+		return nil
+	}
+	prev := on("b", "back", now(func() { s.turn(-1) }), "b", "pgup", "left")
+	if !s.atEnd() {
+		keys := []Key{on("space", "next page", now(func() { s.turn(1) }), "space", "right", "pgdown")}
+		if s.page > 0 {
+			keys = append(keys, prev)
+		}
+		return append(keys, s.away()...)
+	}
+	if s.typing() {
+		return append([]Key{
+			on("enter", "I have read and understood it", s.confirm, "enter"),
+			on("pgup", "back", now(func() { s.turn(-1) }), "pgup"),
+		}, s.away()...)
+	}
+	return []Key{on("s", "open signing", func() tea.Cmd { return s.act(s.app.session.CloseReview, nil, nil) }, "s"), prev}
+}
+
+// away lets a late reader leave without confirming.
+func (s *reviewScreen) away() []Key {
+	if s.only == "" {
+		return nil
+	}
+	return []Key{back("not now", s.app.shut)}
+}
+
+func (s *reviewScreen) turn(by int) {
+	pages, at := s.paged()
+	s.page = min(max(at+by, 0), len(pages)-1)
+	s.app.scroll = 0
+	s.clear()
+}
+
+func (s *reviewScreen) typing() bool {
+	return s.busy == 0 && s.diffs != nil && s.atEnd() && !s.allRead()
+}
+func (s *reviewScreen) typed(k tea.KeyPressMsg) { s.name.typed(k) }
+func (s *reviewScreen) pasted(string)           {}
+
+// confirm takes a name.
+func (s *reviewScreen) confirm() tea.Cmd {
+	typed := s.name.text()
+	s.name = newField("your name")
+	if typed == "" {
+		return nil
+	}
+	for i, p := range s.readers() {
+		if !say.SameName(p.Name, typed) && text.F("%d", i+1).String() != typed {
+			continue
+		}
+		session := s.app.session
+		return s.act(func() error { return session.Review(p.Name) }, nil, func() {
+			if s.only != "" {
+				s.app.shut()
+				s.done()
+			}
+		})
+	}
+	s.tell(say.Notice{What: text.F("Nobody here is called %s.", typed)})
+	return nil
+}
