@@ -1,9 +1,6 @@
 package tuf
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"encoding/binary"
 	"fmt"
 	"testing"
@@ -88,11 +85,85 @@ func BenchmarkParse(b *testing.B) {
 	}
 }
 
-func newECDSA(tb testing.TB, curve elliptic.Curve) *ecdsa.PrivateKey {
-	tb.Helper()
-	key, err := ecdsa.GenerateKey(curve, rand.Reader)
-	if err != nil {
-		tb.Fatal(err)
+// BenchmarkVerify compares counting a threshold of 2 of 3 over a document that
+// was read already. "proof" is what Verify does: our count and go-tuf's, both.
+func BenchmarkVerify(b *testing.B) {
+	root := threeOfFive(b, 1)
+	for _, size := range sizes {
+		doc := manyTargets(b, size.n)
+		reqs := mustReqs(b, Targets, doc, nil, root)
+		doc = signed(b, doc, reqs, "Alice", "Bob")
+		b.Run("ours-"+size.name, func(b *testing.B) {
+			for b.Loop() {
+				if !complete(Count(doc, reqs)) {
+					b.Fatal("not complete")
+				}
+			}
+		})
+		b.Run("gotuf-"+size.name, func(b *testing.B) {
+			delegated := doc.envelope()
+			for b.Loop() {
+				if err := verifyDelegate(reqs[0], delegated); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+		b.Run("proof-"+size.name, func(b *testing.B) {
+			for b.Loop() {
+				if _, err := Verify(doc, reqs); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
 	}
-	return key
+}
+
+// BenchmarkDiff compares explaining a release in which one file in a hundred
+// changed. go-tuf can only tell whether two targets are equal.
+func BenchmarkDiff(b *testing.B) {
+	for _, size := range sizes {
+		files := manyFiles(size.n)
+		old := manyTargets(b, size.n)
+		for i := 0; i < len(files); i += 100 {
+			files[i].Length++
+		}
+		next := mustTargets(b, TargetsSpec{Version: 2, Expires: now.AddDate(1, 0, 0), Files: files})
+		b.Run("ours-"+size.name, func(b *testing.B) {
+			for b.Loop() {
+				if _, err := Compare(old, next, now); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+		b.Run("gotuf-"+size.name, func(b *testing.B) {
+			for b.Loop() {
+				changed := 0
+				for path, after := range next.Targets().Targets {
+					if before := old.Targets().Targets[path]; before == nil || !before.Equal(*after) {
+						changed++
+					}
+				}
+				if changed != (size.n+99)/100 {
+					b.Fatal(changed)
+				}
+			}
+		})
+	}
+}
+
+// BenchmarkAttach measures one signature on a document of many targets.
+func BenchmarkAttach(b *testing.B) {
+	root, alice := threeOfFive(b, 1), who("Alice")
+	for _, size := range sizes {
+		doc := manyTargets(b, size.n)
+		reqs := mustReqs(b, Targets, doc, nil, root)
+		sig := alice.sign(b, doc)
+		b.Run("ours-"+size.name, func(b *testing.B) {
+			for b.Loop() {
+				if _, err := Attach(doc, reqs, alice.key.ID, sig); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
 }
