@@ -19,7 +19,11 @@ func (s *Session) Enrol(ctx context.Context, v Visitor, holder string, current, 
 	s.act.Lock()
 	defer s.act.Unlock()
 	err := s.enrol(ctx, v, holder, current, fresh, erase)
-	return failed(fmt.Sprintf("enrol token %d for %s", v.Info.Serial, holder), s.safeEnrol(v, err), err)
+	if err == nil {
+		return nil
+	}
+	safe, whole := s.safeEnrol(v, err)
+	return &ActError{Act: fmt.Sprintf("enrol token %d for %s", v.Info.Serial, holder), Err: err, Safe: safe, whole: whole}
 }
 
 func (s *Session) enrol(ctx context.Context, v Visitor, holder string, current, fresh *hsm.PIN, erase uint32) error {
@@ -157,16 +161,18 @@ func (s *Session) enrolFailed(holder string, serial uint32, why error) error {
 	return s.came(EnrolFailed{Holder: holder, Serial: serial, Reason: clip(why.Error(), maxReason), Retries: retriesOf(why)})
 }
 
-// safeEnrol says what a failed enrolment left behind.
-func (s *Session) safeEnrol(v Visitor, err error) string {
+// safeEnrol says what a failed enrolment left behind, and where it can what to do.
+func (s *Session) safeEnrol(v Visitor, err error) (text string, whole bool) {
+	text = "Everybody who has enrolled stays enrolled."
 	var refused *hsm.PINError
 	switch {
 	case errors.Is(err, hsm.ErrOccupied):
-		return fmt.Sprintf("Nothing was changed on the token. The key in its slot 9c may be somebody's: use another token, or, if the key may be lost for good, type the serial %d.", v.Info.Serial)
+		return fmt.Sprintf("Nothing was changed on the token. The key in its slot 9c may be somebody's: use another token, "+
+			"or, if that key may be lost for good, type the serial %d.", v.Info.Serial), true
 	case errors.As(err, &refused):
-		return "No key was made. A new YubiKey has the PIN 123456; this token has another one."
+		return text + " No key was made. A new YubiKey has the PIN 123456; this token has another one.", true
 	case errors.Is(err, hsm.ErrRemoved):
-		return fmt.Sprintf("Everybody who has enrolled stays enrolled. Put %d back in and try again: if it has made its key already, that key is taken.", v.Info.Serial)
+		return fmt.Sprintf("%s Put %d back in and try again: if it has made its key already, that key is taken.", text, v.Info.Serial), true
 	}
-	return "Everybody who has enrolled stays enrolled; try again, or use another token."
+	return text + " Try again, or use another token.", false
 }

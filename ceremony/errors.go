@@ -3,6 +3,7 @@ package ceremony
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -63,6 +64,8 @@ type ActError struct {
 	Act  string // "sign root 5 with token 13078779"
 	Err  error
 	Safe string // what is safe and what to do, in sentences
+
+	whole bool // Safe says what to do as well: the reason's own hint is not needed
 }
 
 // Error says what was tried and why it failed.
@@ -73,14 +76,22 @@ func (e *ActError) Unwrap() error { return e.Err }
 
 // Hint says what is safe, and what to do where the reason knows.
 func (e *ActError) Hint() string {
-	hint := hintOf(e.Err)
+	hint := asSentence(hintOf(e.Err))
 	switch {
 	case e.Safe == "":
 		return hint
-	case hint == "":
+	case hint == "" || e.whole:
 		return e.Safe
 	}
 	return e.Safe + " " + hint
+}
+
+// asSentence gives a hint its capital and its full stop.
+func asSentence(hint string) string {
+	if hint == "" || strings.HasSuffix(hint, ".") {
+		return capital(hint)
+	}
+	return capital(hint) + "."
 }
 
 // hintOf is the hint of the first error in the chain that has one.

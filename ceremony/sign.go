@@ -21,7 +21,11 @@ func (s *Session) Sign(ctx context.Context, v Visitor, act Act, pin *hsm.PIN, se
 	s.act.Lock()
 	defer s.act.Unlock()
 	err := s.sign(ctx, v, act, pin, serialTyped)
-	return failed(fmt.Sprintf("sign %s with token %d", act, v.Info.Serial), s.safe(v, act, err), err)
+	if err == nil {
+		return nil
+	}
+	safe, whole := s.safe(v, act, err)
+	return &ActError{Act: fmt.Sprintf("sign %s with token %d", act, v.Info.Serial), Err: err, Safe: safe, whole: whole}
 }
 
 func (s *Session) sign(ctx context.Context, v Visitor, act Act, pin *hsm.PIN, serialTyped uint32) error {
@@ -189,29 +193,26 @@ func retriesOf(err error) int {
 	return -1
 }
 
-// safe says what a failed signature left behind.
-func (s *Session) safe(v Visitor, act Act, err error) string {
-	if err == nil {
-		return ""
-	}
+// safe says what a failed signature left behind, and where it can what to do.
+func (s *Session) safe(v Visitor, act Act, err error) (text string, whole bool) {
 	kept := s.kept(v)
+	if s.dead != nil {
+		return kept + fmt.Sprintf("Whether %s by %s is on the record shows when the ceremony is resumed.", act, v.Holder), false
+	}
+	text = fmt.Sprintf("%s%s by %s is not signed.", kept, capital(act.String()), v.Holder)
 	var refused *hsm.PINError
 	switch {
-	case s.dead != nil:
-		return kept + fmt.Sprintf("Whether %s by %s is on the record shows when the ceremony is resumed.", act, v.Holder)
 	case errors.As(err, &refused):
-		return fmt.Sprintf("%s%s was not signed. Is this really %s's token %d? The serial is printed on its back.",
-			kept, capital(act.String()), v.Holder, v.Info.Serial)
+		return fmt.Sprintf("%s Is this really %s's token %d? The serial is printed on its back.", text, v.Holder, v.Info.Serial), true
 	case errors.Is(err, hsm.ErrBlocked):
-		return fmt.Sprintf("%s%s was not signed. Token %d signs nothing until its PIN is set anew with the PUK; another keyholder can sign instead.",
-			kept, capital(act.String()), v.Info.Serial)
+		return fmt.Sprintf("%s Token %d signs nothing until its PIN is set anew with the PUK; another keyholder can sign instead.",
+			text, v.Info.Serial), true
 	case errors.Is(err, hsm.ErrRemoved):
-		return fmt.Sprintf("%s%s by %s is not signed. Put %d back in to go on, or another token to let %s sign later.",
-			kept, capital(act.String()), v.Holder, v.Info.Serial, v.Holder)
+		return fmt.Sprintf("%s Put %d back in to go on, or another token to let %s sign later.", text, v.Info.Serial, v.Holder), true
 	case errors.Is(err, hsm.ErrTouchTimeout):
-		return fmt.Sprintf("%s%s was not signed. Try again, and touch the token while it blinks.", kept, capital(act.String()))
+		return text + " Try again, and touch the token while it blinks.", true
 	}
-	return fmt.Sprintf("%s%s by %s is not signed.", kept, capital(act.String()), v.Holder)
+	return text, false
 }
 
 // kept names the signatures of the holder that are on the record.

@@ -19,7 +19,10 @@ func title(b *transfer.Bundle) string {
 
 // titleOf names a bundle's documents: "root 5 + targets 18".
 func titleOf(b *transfer.Bundle) string {
-	if b.Plan != nil {
+	switch {
+	case b == nil:
+		return ""
+	case b.Plan != nil:
 		return "root 1 + targets 1"
 	}
 	names := make([]string, 0, len(b.Documents))

@@ -7,7 +7,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"math"
 	"os"
 	"slices"
 	"strings"
@@ -341,12 +340,12 @@ func ruleOf(err error) string {
 	return ""
 }
 
-// zeros is a source of randomness that asks for the first words; counting gives others.
+// counting is a source of randomness that counts.
 type counting struct{ n byte }
 
 func (c *counting) Read(p []byte) (int, error) {
 	for i := range p {
-		p[i] = c.n % math.MaxUint8
+		p[i] = c.n
 		c.n++
 	}
 	return len(p), nil
