@@ -1,0 +1,99 @@
+// Package qrtest lets tests read what Conclave shows with decoders of other
+// projects: zbarimg, jsQR, zxing-wasm, and BC-UR from npm.
+//
+// Its promise: where a tool is missing, a test is skipped and says what to
+// install; in CI (the environment variable CI is "true") it fails.
+package qrtest
+
+import (
+	"bytes"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+)
+
+// Tool is the path of a program, from the Debian package that is named.
+func Tool(t testing.TB, name, debian string) string {
+	t.Helper()
+	path, err := exec.LookPath(name)
+	if err != nil {
+		Missing(t, "%s is not installed (Debian: %s)", name, debian)
+	}
+	return path
+}
+
+// Missing skips the test, or fails it in CI.
+func Missing(t testing.TB, format string, args ...any) {
+	t.Helper()
+	if os.Getenv("CI") == "true" {
+		t.Fatalf(format, args...)
+	}
+	t.Skipf(format, args...)
+}
+
+// Root is the root of the source tree.
+func Root() string {
+	_, file, _, _ := runtime.Caller(0)
+	return filepath.Join(filepath.Dir(file), "..", "..", "..")
+}
+
+// Peers is the folder of the programs from npm. It installs them where they are not yet there.
+func Peers(t testing.TB) string {
+	t.Helper()
+	Tool(t, "node", "nodejs")
+	dir := filepath.Join(Root(), "testdata", "qrpeers")
+	if err := install(dir); err != nil {
+		Missing(t, "the QR peers are not installed; npm ci --prefix testdata/qrpeers: %v", err)
+	}
+	return dir
+}
+
+var (
+	installMutex sync.Mutex
+	installed    error
+	tried        bool
+)
+
+// install runs npm at most once in a test binary; another one may be at it as well.
+func install(dir string) error {
+	installMutex.Lock()
+	defer installMutex.Unlock()
+	if tried {
+		return installed
+	}
+	tried = true
+	if _, err := os.Stat(filepath.Join(dir, "node_modules", "jsqr")); err == nil {
+		return nil
+	}
+	lock := filepath.Join(os.TempDir(), "conclave-qrpeers.lock")
+	unlock, err := lockFile(lock)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	if _, err := os.Stat(filepath.Join(dir, "node_modules", "jsqr")); err == nil {
+		return nil
+	}
+	installed = exec.Command("npm", "ci", "--prefix", dir, "--no-audit", "--no-fund", "--silent").Run()
+	return installed
+}
+
+// Node runs a script of testdata/qrpeers with stdin and returns its stdout.
+func Node(t testing.TB, stdin string, script string, args ...string) string {
+	t.Helper()
+	dir := Peers(t)
+	cmd := exec.Command("node", append([]string{filepath.Join(dir, script)}, args...)...)
+	cmd.Dir = dir
+	cmd.Stdin = strings.NewReader(stdin)
+	var complaints bytes.Buffer
+	cmd.Stderr = &complaints
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("%s: %v\n%s", script, err, complaints.String())
+	}
+	return string(out)
+}

@@ -1,0 +1,98 @@
+package ur
+
+import (
+	"crypto/subtle"
+	"fmt"
+)
+
+// An Encoder cuts one message into parts.
+type Encoder struct {
+	stream    Stream
+	fragments [][]byte
+	mixer     *mixer
+}
+
+// NewEncoder cuts message into fragments of at most size bytes (at least
+// MinFragment), evenly. It keeps message, which must not change.
+func NewEncoder(message []byte, size int) (*Encoder, error) {
+	if len(message) < 1 || len(message) > MaxMessage {
+		return nil, fmt.Errorf("cut message: it has %d bytes, not 1 to %d", len(message), MaxMessage)
+	}
+	if size < MinFragment {
+		return nil, fmt.Errorf("cut message: fragments of %d bytes are smaller than %d", size, MinFragment)
+	}
+	size = evenSize(len(message), size)
+	k := (len(message) + size - 1) / size
+	if k > MaxFragments {
+		return nil, fmt.Errorf("cut message: %d bytes make %d fragments of %d bytes, more than %d", len(message), k, size, MaxFragments)
+	}
+	e := &Encoder{stream: Stream{k, len(message), size, checksum(message)}}
+	for rest := message; len(rest) > 0; rest = rest[min(size, len(rest)):] {
+		e.fragments = append(e.fragments, rest[:min(size, len(rest))])
+	}
+	e.mixer = newMixer(e.stream)
+	return e, nil
+}
+
+// evenSize is the largest size up to limit that the standard gives to fragments of a message.
+func evenSize(length, limit int) int {
+	size := length
+	for count := 1; size > limit && count <= (length+MinFragment-1)/MinFragment; count++ {
+		size = (length + count - 1) / count
+	}
+	return size
+}
+
+// Stream is what all parts have in common.
+func (e *Encoder) Stream() Stream { return e.stream }
+
+// Part is the part of that number, from 1.
+func (e *Encoder) Part(seq uint32) Part {
+	p := Part{e.stream, max(seq, 1), make([]byte, e.stream.Size)}
+	for _, i := range e.mixer.choose(p.Seq) {
+		xor(p.Data, e.fragments[i])
+	}
+	return p
+}
+
+// Degree is the number of fragments in the part of that number.
+func (e *Encoder) Degree(seq uint32) int { return e.mixer.degree(max(seq, 1)) }
+
+// LastSeq is where a Sequence begins again with the mixed parts: numbers up to it take three bytes in a part.
+const LastSeq = 1<<16 - 1
+
+// A Sequence says in which order parts are shown. The zero value is not usable.
+type Sequence struct {
+	encoder  *Encoder
+	smallest int // number of fragments in a mixed part
+	seq      uint32
+}
+
+// Compatible is the standard's order: every part, one after the other. Decoders
+// that cannot eliminate need it.
+func (e *Encoder) Compatible() *Sequence { return &Sequence{encoder: e} }
+
+// Dense is the order for decoders that eliminate, as ours does: after the
+// first pass only parts of at least K/5 fragments, so that nearly every part is news.
+func (e *Encoder) Dense() *Sequence {
+	return &Sequence{encoder: e, smallest: (e.stream.Fragments + 4) / 5}
+}
+
+// Next is the number of the next part. Where one part is all, it stays.
+func (s *Sequence) Next() uint32 {
+	k := uint32(s.encoder.stream.Fragments)
+	if k == 1 {
+		return 1
+	}
+	for {
+		if s.seq++; s.seq > LastSeq {
+			s.seq = k + 1
+		}
+		if s.seq <= k || s.encoder.Degree(s.seq) >= s.smallest {
+			return s.seq
+		}
+	}
+}
+
+// xor adds src, which may be shorter, to dst.
+func xor(dst, src []byte) { subtle.XORBytes(dst, dst, src) }
