@@ -50,7 +50,7 @@ type App struct {
 	scroll  int
 	verdict []text.Safe // of confirm, shown until the ceremony is closed
 
-	pending    map[opID]context.CancelFunc
+	pending    map[opID]*question
 	lastOp     opID
 	quietUntil time.Time
 	readers    readers
@@ -67,7 +67,7 @@ type tickMsg struct{}
 func newApp(ctx context.Context, o Options) *App {
 	a := &App{
 		ctx: ctx, desk: o.Desk, theme: newTheme(true), width: MinWidth, height: MinHeight,
-		pending: map[opID]context.CancelFunc{}, clock: o.Now, mono: time.Now, after: after,
+		pending: map[opID]*question{}, clock: o.Now, mono: time.Now, after: after,
 	}
 	if a.clock == nil {
 		a.clock = time.Now
@@ -279,10 +279,7 @@ func (a *App) keys() []Key {
 	} else {
 		keys = append(keys, on("?", "help", now(a.showHelp), "?", "ctrl+g"))
 	}
-	if a.session != nil {
-		keys = append(keys, leaveKey)
-	}
-	return keys
+	return append(keys, leaveKey)
 }
 
 // leaveKey is shown; pressed handles it before all others.

@@ -30,7 +30,7 @@ func (s *askScreen) Body(w, _ int) Page {
 }
 
 func (s *askScreen) Keys() []Key {
-	keys := append(s.form.keys(s.verb, s.submit), back("back, nothing done", s.app.shut))
+	keys := append(s.form.keys(s.verb, s.submit), back("cancel", s.app.shut))
 	return s.idle(keys...)
 }
 

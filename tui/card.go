@@ -48,16 +48,18 @@ func (c *card) signing() bool { return c.op != 0 && c.matched }
 
 func (c *card) wipe() {
 	c.form.wipe()
-	c.pin.Wipe()
+	if !c.signing() { // else the act under way has it, and wipes it
+		c.pin.Wipe()
+	}
 	c.pin = nil
 	c.s.app.drop(c.op)
 	c.op = 0
 }
 
 func (c *card) keys() []Key {
-	away := back("put the token away, sign nothing", c.s.putAway)
+	away := back("sign nothing", c.s.putAway)
 	if len(c.done) > 0 {
-		away = back("put the token away", c.s.putAway)
+		away = back("put it away", c.s.putAway)
 	}
 	switch {
 	case c.signing():
@@ -67,7 +69,7 @@ func (c *card) keys() []Key {
 	case c.matched:
 		return append(c.form.keys("sign", c.sign), away)
 	}
-	return append(c.form.keys("compare the words", c.approve), away, on("ctrl+w", "witness", c.s.witness, "ctrl+w"))
+	return append(c.form.keys("compare the words", c.approve), away, on("ctrl+w", "words", c.s.witness, "ctrl+w"))
 }
 
 // approve has the words compared. They are the way to the PIN.
@@ -153,6 +155,7 @@ func (c *card) next(serial uint32) tea.Cmd {
 	cmd := c.s.app.do(func(ctx context.Context) error { return session.Sign(ctx, v, act, pin, serial) },
 		func(err error) tea.Cmd { return c.made(act, serial, err) })
 	c.op = c.s.app.lastOp
+	c.s.app.whenDropped(c.op, pin.Wipe)
 	return cmd
 }
 
@@ -264,7 +267,7 @@ func (c *card) words(a ceremony.Act) string {
 // touchLines ask for the touch that the present act waits for.
 func (c *card) touchLines(w int) []Line {
 	waited := int(c.s.app.mono().Sub(c.began) / time.Second)
-	lines := hanging(w, sp(touch, "%s", say.Touch), text.F("  %s.", say.TouchNow(c.left[0])), strong)
-	return append(lines, hanging(w, sp(plain, "%*s", len(say.Touch), ""),
-		text.F("  %d s. It gives up by itself after about 15 s; nothing is lost then.", waited), plain)...)
+	lines := hangingAt(w, touchIn, sp(touch, "%s", say.Touch), say.TouchNow(c.left[0]), strong)
+	return append(lines, para(w, touchIn, plain,
+		text.F("%d s. It gives up by itself after about 15 s; nothing is lost then.", waited))...)
 }

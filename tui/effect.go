@@ -26,7 +26,7 @@ func ask[T any](a *App, work func(context.Context) (T, error), then func(T, erro
 	ctx, cancel := context.WithCancel(a.ctx)
 	a.lastOp++
 	op, session := a.lastOp, a.session
-	a.pending[op] = cancel
+	a.pending[op] = &question{cancel: cancel}
 	return func() tea.Msg {
 		defer cancel()
 		v, err := work(ctx)
@@ -44,12 +44,24 @@ func (a *App) do(work func(context.Context) error, then func(error) tea.Cmd) tea
 		func(_ struct{}, err error) tea.Cmd { return then(err) })
 }
 
+// A question is an effect that is under way. Its clean-up, where it has one,
+// runs when the answer of a dropped question has come: only then has the
+// effect let go of what it was given.
+type question struct {
+	cancel  context.CancelFunc
+	cleanUp func()
+	dropped bool
+}
+
+// whenDropped has f run once the answer to op comes in vain.
+func (a *App) whenDropped(op opID, f func()) { a.pending[op].cleanUp = f }
+
 // drop forgets a question: its answer will be thrown away. The act itself
 // cannot be undone, so what it did to the ceremony is still shown.
 func (a *App) drop(op opID) {
-	if cancel, ok := a.pending[op]; ok {
-		cancel()
-		delete(a.pending, op)
+	if q, ok := a.pending[op]; ok {
+		q.cancel()
+		q.dropped = true
 	}
 }
 
@@ -61,18 +73,21 @@ func (a *App) dropAll() {
 
 // answered takes an answer. A late one changes nothing but the state that is shown.
 func (a *App) answered(m answerMsg) tea.Cmd {
+	q := a.pending[m.op]
+	delete(a.pending, m.op)
+	if q != nil && q.dropped && q.cleanUp != nil {
+		q.cleanUp()
+	}
 	if m.session != a.session {
 		return nil
 	}
 	if m.state != nil {
 		a.state = m.state
 	}
-	var cmd tea.Cmd
-	if _, ok := a.pending[m.op]; ok {
-		delete(a.pending, m.op)
-		cmd = m.then()
+	if q == nil || q.dropped {
+		return a.sync()
 	}
-	return tea.Batch(cmd, a.sync())
+	return tea.Batch(m.then(), a.sync())
 }
 
 // ignoring makes work that takes no context an effect.

@@ -103,9 +103,9 @@ func (s *enrolScreen) tokenPage(w int) Page {
 		say1(plain, "firmware %s, %s, %s", v.Info.Firmware, slot, say.Tries(v.Info.Retries)), blank,
 	}}
 	if s.working {
-		p.Lines = append(p.Lines, hanging(w, sp(touch, "%s", say.Touch),
-			text.F("  Touch the token when it blinks: it proves that %s's new key works.", who), strong)...)
-		p.Lines = append(p.Lines, say1(plain, "%*s  Making a key takes a few seconds.", len(say.Touch), ""))
+		p.Lines = append(p.Lines, hangingAt(w, touchIn, sp(touch, "%s", say.Touch),
+			text.F("Touch the token when it blinks: it proves that %s's new key works.", who), strong)...)
+		p.Lines = append(p.Lines, para(w, touchIn, plain, text.Clean("Making a key takes a few seconds."))...)
 		return p
 	}
 	if !v.Blank {
@@ -135,7 +135,7 @@ func (s *enrolScreen) Keys() []Key {
 	case s.busy != 0:
 		return nil
 	case s.token != nil:
-		return append(s.form.keys("make the key", s.enrol), back("put the token away", s.away))
+		return append(s.form.keys("make the key", s.enrol), back("put it away", s.away))
 	}
 	return []Key{
 		on("up/down", "choose", now(func() { s.move(-1) }), "up"), on("", "", now(func() { s.move(1) }), "down"),

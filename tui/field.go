@@ -177,17 +177,20 @@ func (f *form) lines(w int) []Line {
 
 // keys move between fields; submit is what enter does on the last one.
 func (f *form) keys(verb string, submit func() tea.Cmd) []Key {
-	enter := on("enter", "next field", now(f.next), "enter")
-	if f.last() {
-		enter = on("enter", verb, submit, "enter")
+	switch {
+	case len(f.fields) == 1:
+		return []Key{on("enter", verb, submit, "enter")}
+	case f.last():
+		return []Key{
+			on("enter", verb, submit, "enter"), on("up", "back", now(f.prev), "up", "shift+tab"),
+			on("", "", now(func() { f.at = 0 }), "tab"),
+		}
 	}
-	if len(f.fields) == 1 {
-		return []Key{enter}
+	next := on("enter", "next", now(f.next), "enter", "tab", "down")
+	if f.at == 0 {
+		return []Key{next}
 	}
-	keys := []Key{enter}
-	tab := on("tab", "next field", now(func() { f.at = (f.at + 1) % len(f.fields) }), "tab", "down")
-	prev := on("", "", now(f.prev), "shift+tab", "up")
-	return append(keys, tab, prev)
+	return []Key{next, on("up", "back", now(f.prev), "up", "shift+tab")}
 }
 
 // wipe forgets every PIN in the form.

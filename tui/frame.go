@@ -84,8 +84,8 @@ func (a *App) practice() bool { return a.tray != nil || a.state != nil && a.stat
 func practiceLine(w int) Line {
 	const word = "PRACTICE"
 	middle := "nothing here is real"
-	n := max(1, (w-len(middle)-4)/2/(len(word)+2))
-	side := strings.TrimSpace(strings.Repeat(word+"  ", n))
+	n := max(1, (w-len(middle)-4)/2/(len(word)+1))
+	side := strings.TrimSpace(strings.Repeat(word+" ", n))
 	return say1(touch, "%s", center(side+"  "+middle+"  "+side, w))
 }
 
@@ -120,7 +120,11 @@ func (a *App) counts(w int) Line {
 }
 
 func (a *App) homeRight() Line {
-	return say1(plain, "%s", a.now.UTC().Format("Mon 2 Jan 2006 15:04 UTC"))
+	clock := sp(plain, "%s", a.now.UTC().Format("Mon 2 Jan 2006 15:04 UTC"))
+	if h, ok := a.screen.(*homeScreen); ok && h.found.AirGap != "" {
+		return ln(sp(plain, "%s    ", h.found.AirGap), clock)
+	}
+	return ln(clock)
 }
 
 // rule draws a line; what it says stands at its right end.

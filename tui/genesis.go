@@ -42,12 +42,12 @@ func newGenesis(h *homeScreen) *genesisScreen {
 	}
 	s.purpose.hint = text.Clean("one line for keyholders")
 	s.holders.hint = text.Clean("names, separated by commas")
-	s.rootM.hint = text.Clean("fewer than all: a lost token must not end the repository")
+	s.rootM.hint = text.Clean("fewer than all: one may be lost")
 	s.targets.hint = text.Clean("names, separated by commas")
 	s.targetsM.hint = text.Clean("at least 2")
 	s.snapshot.hint = text.Clean("PEM file from the online host")
 	s.timestamp.hint = text.Clean("PEM file from the online host")
-	s.files.hint = text.Clean("files and folders, separated by commas; may be empty")
+	s.files.hint = text.Clean("files and folders; may be empty")
 	s.fields = []*field{
 		s.purpose, s.holders, s.rootM, s.targets, s.targetsM, s.algorithm,
 		s.rootDays, s.targetsDays, s.snapshot, s.timestamp, s.files,
@@ -67,7 +67,7 @@ func (s *genesisScreen) Body(w, _ int) Page {
 }
 
 func (s *genesisScreen) Keys() []Key {
-	return s.idle(append(s.form.keys("begin the ceremony", s.submit), back("back, nothing done", s.app.shut))...)
+	return s.idle(append(s.form.keys("begin the ceremony", s.submit), back("cancel", s.app.shut))...)
 }
 
 func (s *genesisScreen) typing() bool            { return s.busy == 0 }

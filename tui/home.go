@@ -141,7 +141,7 @@ func (s *homeScreen) Body(w, _ int) Page {
 
 func (s *homeScreen) Keys() []Key {
 	if !s.busy.Empty() {
-		return []Key{leaveKey}
+		return nil
 	}
 	return []Key{
 		on("up/down", "choose", now(func() { s.at = max(0, s.at-1) }), "up"),

@@ -71,11 +71,19 @@ func paras(w, in int, t tone, sentences ...text.Safe) []Line {
 // hanging folds a sentence behind a label: the label is written once, and
 // the lines below start where the sentence starts.
 func hanging(w int, label span, s text.Safe, t tone) []Line {
-	in := label.text.Width()
+	return hangingAt(w, label.text.Width(), label, s, t)
+}
+
+// hangingAt is hanging with the sentence at cell in, right of the label.
+func hangingAt(w, in int, label span, s text.Safe, t tone) []Line {
 	lines := para(w, in, t, s)
-	lines[0].spans[0] = label
+	gap := span{text.Pad(text.Safe{}, in-label.text.Width()), plain}
+	lines[0].spans = append([]span{label, gap}, lines[0].spans[1:]...)
 	return lines
 }
+
+// touchIn is where a sentence behind [TOUCH] starts.
+const touchIn = len(say.Touch) + 2
 
 // noticeLines lays out what people are told, behind its glyph.
 func noticeLines(w int, n say.Notice) []Line {

@@ -159,7 +159,7 @@ func (s *closeScreen) Body(w, _ int) Page {
 }
 
 func (s *closeScreen) Keys() []Key {
-	return s.idle(append(s.form.keys("close the ceremony", s.seal), on("ctrl+o", "export again", s.export, "ctrl+o"))...)
+	return s.idle(append(s.form.keys("close it", s.seal), on("ctrl+o", "export again", s.export, "ctrl+o"))...)
 }
 
 func (s *closeScreen) seal() tea.Cmd {

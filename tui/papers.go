@@ -25,7 +25,7 @@ func (s *freezeScreen) Body(w, _ int) Page {
 		p.Lines = append(p.Lines, hanging(w, sp(plain, "purpose   "), text.Clean(p1), plain)...)
 	}
 	for _, l := range say.Plan(st.Plan()) {
-		p.Lines = append(p.Lines, para(w, 0, plain, l)...)
+		p.Lines = append(p.Lines, hanging(w, sp(plain, "%-10s", l.Name), l.Text, plain)...)
 	}
 	p.Lines = append(p.Lines, blank)
 	for _, l := range say.Freezing() {

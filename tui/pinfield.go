@@ -114,9 +114,9 @@ func (f *pinField) wipe() {
 func (f *pinField) span(active bool) span {
 	switch {
 	case f.pin.Len() == 0:
-		return sp(dim, "(empty)")
+		return sp(dim, "(empty)  ")
 	case active:
-		return sp(strong, "(typing)")
+		return sp(strong, "(typing) ")
 	}
 	return sp(strong, "(entered)")
 }

@@ -60,11 +60,11 @@ func (a *App) trayDo(act func()) tea.Cmd {
 // trayLines show the tray at the bottom, in as many lines as the names need.
 func (a *App) trayLines(w int) []Line {
 	var rows []Line
-	row := []span{sp(strong, "tray  ")}
+	row := []span{sp(strong, "tray ")}
 	add := func(s span) {
 		if ln(append(row, s)...).width() > w {
 			rows = append(rows, ln(row...))
-			row = []span{sp(plain, "      ")}
+			row = []span{sp(plain, "     ")}
 		}
 		row = append(row, s)
 	}
@@ -74,7 +74,7 @@ func (a *App) trayLines(w int) []Line {
 	add(sp(plain, "    F9 touch"))
 	add(sp(plain, "  F10 yank"))
 	rows = append(rows, ln(row...))
-	return append(rows, say1(plain, "      PIN of every practice token: %s", a.tray.PIN()))
+	return append(rows, say1(plain, "       PIN of every practice token: %s", a.tray.PIN()))
 }
 
 func trayToken(i int, t TrayToken) span {
@@ -85,9 +85,9 @@ func trayToken(i int, t TrayToken) span {
 	}
 	switch {
 	case t.WaitingForTouch:
-		return sp(touch, " %s %s [TOUCH]", label, name)
+		return sp(touch, "  %s %s [TOUCH]", label, name)
 	case t.Inserted:
-		return sp(good, " %s %s [in]", label, name)
+		return sp(good, "  %s %s [in]", label, name)
 	}
-	return sp(plain, " %s %s", label, name)
+	return sp(plain, "  %s %s", label, name)
 }

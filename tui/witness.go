@@ -29,16 +29,15 @@ func (s *witnessScreen) Body(w, h int) Page {
 		sides(w, say1(strong, "%s", say.Heading(d.Role, d.Version)), say1(plain, "document %d of %d", s.at+1, len(docs))),
 	}}
 	grid := bigWords(d.Digest.Words(), w)
-	gap := h >= 2*len(grid)+4
+	gap := h >= 2*len(grid)+3
 	for _, l := range grid {
 		if gap {
 			p.Lines = append(p.Lines, blank)
 		}
 		p.Lines = append(p.Lines, l)
 	}
-	p.Lines = append(p.Lines, blank)
-	for _, l := range text.Fold(text.Clean(d.Digest.String()), w) {
-		p.Lines = append(p.Lines, say1(plain, "%s", l))
+	for _, l := range text.Fold(text.Clean(d.Digest.String()), 40) {
+		p.Lines = append(p.Lines, say1(dim, "%s", l))
 	}
 	return p
 }

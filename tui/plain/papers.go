@@ -11,7 +11,9 @@ import (
 )
 
 func (d *dialogue) freeze(st room.State) error {
-	d.print(say.Plan(st.Plan())...)
+	for _, p := range say.Plan(st.Plan()) {
+		d.say("%s: %s", p.Name, p.Text)
+	}
 	d.print(say.Freezing()...)
 	if _, err := d.word([]string{"freeze"}, "Type freeze to fix what will be signed"); err != nil {
 		return err

@@ -1,6 +1,8 @@
 package say
 
 import (
+	"time"
+
 	"conclave/ceremony"
 	"conclave/transfer"
 	"conclave/tui/text"
@@ -59,8 +61,16 @@ var help = map[ceremony.Step][]string{
 	},
 }
 
+// A Planned is one thing that a genesis will make.
+type Planned struct {
+	Name string
+	Text text.Safe
+}
+
+func day(t time.Time) string { return t.UTC().Format(time.DateOnly) }
+
 // Plan says what a genesis will make.
-func Plan(p *transfer.Plan) []text.Safe {
+func Plan(p *transfer.Plan) []Planned {
 	if p == nil {
 		return nil
 	}
@@ -77,10 +87,10 @@ func Plan(p *transfer.Plan) []text.Safe {
 	for _, f := range p.Files {
 		size += f.Length
 	}
-	return []text.Safe{
-		text.F("root: any %d of %s", p.RootThreshold, text.List(root...)),
-		text.F("targets: any %d of %s", p.TargetsThreshold, text.List(targets...)),
-		text.F("files: %s, %s", text.Count(len(p.Files), "file"), text.Bytes(size)),
+	return []Planned{
+		{"root", text.F("any %d of %s, until %s", p.RootThreshold, text.List(root...), day(p.RootExpires))},
+		{"targets", text.F("any %d of %s, until %s", p.TargetsThreshold, text.List(targets...), day(p.TargetsExpires))},
+		{"files", text.F("%s, %s", text.Count(len(p.Files), "file"), text.Bytes(size))},
 	}
 }
 

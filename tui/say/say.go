@@ -96,25 +96,27 @@ func Words(d tuf.Digest, n int) text.Safe {
 }
 
 // Visitor says whose token came, and as what it counts: "YubiKey 13078779 is
-// Bob's. It is a key of root 4, root 5 and targets."
+// Bob's, a key of root 4, root 5 and targets."
 func Visitor(v ceremony.Visitor) text.Safe {
 	if v.Holder == "" {
 		return text.F("YubiKey %d is nobody's in this ceremony.", v.Info.Serial)
 	}
-	s := text.F("YubiKey %d is %s's.", v.Info.Serial, v.Holder)
-	if counts := countsFor(append(slices.Clone(v.Done), v.Acts...)); len(counts) > 0 {
-		s = text.F("%s It counts for %s.", s, text.List(counts...))
+	counts := countsFor(append(slices.Clone(v.Done), v.Acts...))
+	if len(counts) == 0 {
+		return text.F("YubiKey %d is %s's.", v.Info.Serial, v.Holder)
 	}
-	return s
+	return text.F("YubiKey %d is %s's, a key of %s.", v.Info.Serial, v.Holder, text.List(counts...))
 }
 
+// countsFor names what acts count for: "root 4", "root 5", "targets".
 func countsFor(acts []ceremony.Act) []string {
 	var names []string
 	for _, a := range acts {
 		for _, c := range a.Counts {
 			if a.Role != tuf.Root {
-				c = Document(a.Role, a.Version).String()
+				c = a.Role
 			}
+			c = strings.TrimSuffix(c, "'s keys")
 			if !slices.Contains(names, c) {
 				names = append(names, c)
 			}
@@ -292,11 +294,7 @@ func Answers(asked []ceremony.Challenge, acts []ceremony.Act) []string {
 
 // WantDecision says which checks stop the ceremony and what can be done.
 func WantDecision(open []string) text.Safe {
-	if len(open) == 1 {
-		return text.F("One line wants a decision: %s. Mend it and check again, or go on all the same.", open[0])
-	}
-	return text.F("%s lines want a decision: %s. Mend them and check again, or go on all the same.",
-		Capital(len(open)), text.List(open...))
+	return text.F("Decide on %s: mend and check again, or accept as an exception.", text.List(open...))
 }
 
 // Capital spells a number at the start of a sentence.

@@ -1,0 +1,505 @@
+package tui
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	tea "charm.land/bubbletea/v2"
+	"github.com/charmbracelet/x/ansi"
+	"github.com/charmbracelet/x/exp/golden"
+
+	"conclave/ceremony"
+	"conclave/tui/room"
+	"conclave/tui/room/roomtest"
+)
+
+// A stand drives an App by messages, with a clock of its own: every command
+// is run to its end before the next message, so a test sees the same frames every time.
+type stand struct {
+	t    *testing.T
+	app  *App
+	mono time.Time
+	late []tea.Cmd // commands kept back, see hold
+	keep bool
+}
+
+func newStand(t *testing.T, o Options) *stand {
+	t.Helper()
+	s := &stand{t: t, mono: time.Unix(1000, 0)}
+	if o.Now == nil {
+		o.Now = func() time.Time { return roomtest.Noon }
+	}
+	s.app = newApp(t.Context(), o)
+	s.app.mono = func() time.Time { return s.mono }
+	s.app.after = func(time.Duration, tea.Msg) tea.Cmd { return nil }
+	return s
+}
+
+// hold starts an App in a ceremony.
+func hold(t *testing.T, session *roomtest.Session, tray Tray) *stand {
+	t.Helper()
+	s := newStand(t, Options{})
+	s.run(s.app.enter(session, tray, nil))
+	s.rest()
+	return s
+}
+
+// at starts an App in a ceremony that stands at step.
+func at(t *testing.T, session *roomtest.Session, step ceremony.Step) *stand {
+	t.Helper()
+	session.At = step
+	for i := range session.People {
+		session.People[i].Reviewed = step == ceremony.StepSign
+		if step == ceremony.StepReview || step == ceremony.StepSign {
+			session.People[i].Presence = ceremony.Here
+		}
+	}
+	return hold(t, session, nil)
+}
+
+func (s *stand) rest() { s.mono = s.mono.Add(time.Second) }
+
+// run runs a command and everything that follows from it.
+func (s *stand) run(cmd tea.Cmd) {
+	s.t.Helper()
+	if cmd == nil {
+		return
+	}
+	if s.keep {
+		s.late = append(s.late, cmd)
+		return
+	}
+	s.take(cmd())
+}
+
+func (s *stand) take(msg tea.Msg) {
+	s.t.Helper()
+	switch msg := msg.(type) {
+	case nil:
+	case tea.BatchMsg:
+		for _, c := range msg {
+			s.run(c)
+		}
+	default:
+		s.send(msg)
+	}
+}
+
+func (s *stand) send(msg tea.Msg) {
+	s.t.Helper()
+	_, cmd := s.app.Update(msg)
+	s.run(cmd)
+}
+
+// tick lets a pulse go by: the readers are looked at and their answers come in.
+func (s *stand) tick() {
+	s.t.Helper()
+	s.mono = s.mono.Add(pulse)
+	s.send(tickMsg{})
+	s.rest()
+}
+
+// key presses keys by name, resting before each.
+func (s *stand) key(names ...string) {
+	s.t.Helper()
+	for _, n := range names {
+		s.rest()
+		s.send(keyMsg(n))
+	}
+}
+
+// typed types text at a person's speed, then presses keys.
+func (s *stand) typed(what string, then ...string) {
+	s.t.Helper()
+	s.rest()
+	for _, r := range what {
+		s.mono = s.mono.Add(120 * time.Millisecond)
+		s.send(tea.KeyPressMsg{Code: r, Text: string(r)})
+	}
+	s.key(then...)
+}
+
+func keyMsg(name string) tea.KeyPressMsg {
+	var mod tea.KeyMod
+	if rest, ok := strings.CutPrefix(name, "alt+"); ok {
+		name, mod = rest, tea.ModAlt
+	}
+	if rest, ok := strings.CutPrefix(name, "ctrl+"); ok {
+		name, mod = rest, tea.ModCtrl
+	}
+	if rest, ok := strings.CutPrefix(name, "shift+"); ok {
+		name, mod = rest, tea.ModShift
+	}
+	codes := map[string]rune{
+		"enter": tea.KeyEnter, "esc": tea.KeyEscape, "tab": tea.KeyTab, "up": tea.KeyUp, "down": tea.KeyDown,
+		"left": tea.KeyLeft, "right": tea.KeyRight, "pgup": tea.KeyPgUp, "pgdown": tea.KeyPgDown,
+		"backspace": tea.KeyBackspace, "delete": tea.KeyDelete, "home": tea.KeyHome, "end": tea.KeyEnd,
+		"f1": tea.KeyF1, "f2": tea.KeyF2, "f9": tea.KeyF9, "f10": tea.KeyF10,
+	}
+	if c, ok := codes[name]; ok {
+		return tea.KeyPressMsg{Code: c, Mod: mod}
+	}
+	if name == "space" {
+		return tea.KeyPressMsg{Code: ' ', Text: " "}
+	}
+	k := tea.KeyPressMsg{Code: []rune(name)[0], Mod: mod}
+	if mod == 0 {
+		k.Text = name
+	}
+	return k
+}
+
+// view is the screen without colour, and checks that it is one.
+func (s *stand) view() string {
+	s.t.Helper()
+	got := ansi.Strip(s.app.View().Content)
+	lines := strings.Split(got, "\n")
+	if len(lines) != s.app.height && !s.app.tooSmall() {
+		s.t.Errorf("%d lines, not %d", len(lines), s.app.height)
+	}
+	for i, l := range lines {
+		if w := ansi.StringWidth(l); w > s.app.width {
+			s.t.Errorf("line %d is %d cells wide: %q", i+1, w, l)
+		}
+		lines[i] = strings.TrimRight(l, " ")
+	}
+	if !s.app.tooSmall() {
+		s.whole()
+	}
+	return strings.Join(lines, "\n") + "\n"
+}
+
+// whole checks that nothing was cut off: no line of the page, and no key.
+func (s *stand) whole() {
+	s.t.Helper()
+	p := s.app.page(s.app.bodyHeight())
+	for _, l := range append(append([]Line{keyLine(s.app.inner(), s.app.keys())}, p.Lines...), p.Foot...) {
+		if l.width() > s.app.inner() {
+			s.t.Errorf("a line is cut: %q", s.app.theme.render(l))
+		}
+	}
+}
+
+// shot compares the screen with its golden, at 80x24 and at 120x40.
+func (s *stand) shot() {
+	s.t.Helper()
+	s.app.width, s.app.height = 120, 40
+	s.view()
+	s.app.width, s.app.height = MinWidth, MinHeight
+	golden.RequireEqual(s.t, s.view())
+}
+
+func (s *stand) sees(want string) {
+	s.t.Helper()
+	if got := s.view(); !strings.Contains(got, want) {
+		s.t.Errorf("no %q on the screen:\n%s", want, got)
+	}
+}
+
+func words(session *roomtest.Session, doc int, positions ...int) []string {
+	var out []string
+	all := session.Documents[doc].Digest.Words()
+	for _, p := range positions {
+		out = append(out, all[p-1])
+	}
+	return out
+}
+
+// insert puts a token in and lets the screen notice.
+func (s *stand) insert(session *roomtest.Session, i int) {
+	s.t.Helper()
+	session.Tray().Insert(i)
+	s.tick()
+}
+
+// sayWords types the asked-for words of a holder of root and targets.
+func (s *stand) sayWords(session *roomtest.Session) {
+	s.t.Helper()
+	for _, w := range append(words(session, 0, 3, 6), words(session, 1, 9)...) {
+		s.typed(w, "enter")
+	}
+}
+
+// A scene brings the screens to something worth seeing.
+type scene struct {
+	name string
+	play func(t *testing.T) *stand
+}
+
+func scenes() []scene {
+	rotation := roomtest.Rotation
+	return []scene{
+		{"preflight", func(t *testing.T) *stand { return hold(t, rotation(), nil) }},
+		{"preflight exception", func(t *testing.T) *stand {
+			s := hold(t, rotation(), nil)
+			s.key("x")
+			s.typed("no swap file of its own", "tab")
+			s.typed("Alice, Bob")
+			return s
+		}},
+		{"preflight accepted", func(t *testing.T) *stand {
+			s := hold(t, rotation(), nil)
+			s.key("x")
+			s.typed("no swap file of its own", "tab")
+			s.typed("Alice, Bob", "enter")
+			return s
+		}},
+		{"clock", func(t *testing.T) *stand {
+			r := rotation()
+			r.Evidence = r.Evidence[:2]
+			s := hold(t, r, nil)
+			s.key("enter")
+			s.typed("Alice", "enter")
+			s.typed("alice", "enter")
+			return s
+		}},
+		{"roll call", func(t *testing.T) *stand {
+			r := rotation()
+			s := at(t, r, ceremony.StepRollCall)
+			s.insert(r, 1)
+			s.key("up", "h", "a")
+			return s
+		}},
+		{"roll call stranger", func(t *testing.T) *stand {
+			r := rotation()
+			s := at(t, r, ceremony.StepRollCall)
+			s.insert(r, 6)
+			return s
+		}},
+		{"enrolment", func(t *testing.T) *stand {
+			r := roomtest.Genesis()
+			r.At = ceremony.StepEnrolment
+			return hold(t, r, r.Tray())
+		}},
+		{"enrolment token", func(t *testing.T) *stand {
+			r := roomtest.Genesis()
+			r.At = ceremony.StepEnrolment
+			s := hold(t, r, r.Tray())
+			s.insert(r, 0)
+			s.typed("123456", "enter")
+			s.typed("27")
+			return s
+		}},
+		{"enrolment occupied", func(t *testing.T) *stand {
+			r := roomtest.Genesis()
+			r.At = ceremony.StepEnrolment
+			r.Tokens[0].Blank = false
+			s := hold(t, r, r.Tray())
+			s.insert(r, 0)
+			return s
+		}},
+		{"enrolment touch", func(t *testing.T) *stand {
+			r := roomtest.Genesis()
+			r.At = ceremony.StepEnrolment
+			s := hold(t, r, r.Tray())
+			s.insert(r, 0)
+			s.typed("123456", "enter")
+			s.typed("271828", "enter")
+			s.typed("271828")
+			s.keep = true
+			s.key("enter")
+			return s
+		}},
+		{"enrolment one done", func(t *testing.T) *stand {
+			r := roomtest.Genesis()
+			r.At = ceremony.StepEnrolment
+			s := hold(t, r, r.Tray())
+			s.insert(r, 0)
+			s.typed("123456", "enter")
+			s.typed("271828", "enter")
+			s.typed("271828", "enter")
+			return s
+		}},
+		{"freeze", func(t *testing.T) *stand {
+			r := roomtest.Genesis()
+			r.At = ceremony.StepFreeze
+			return hold(t, r, r.Tray())
+		}},
+		{"review 1", func(t *testing.T) *stand { return at(t, rotation(), ceremony.StepReview) }},
+		{"review 2", func(t *testing.T) *stand {
+			s := at(t, rotation(), ceremony.StepReview)
+			s.key("space")
+			return s
+		}},
+		{"review digest", func(t *testing.T) *stand {
+			s := at(t, rotation(), ceremony.StepReview)
+			s.key("space", "space", "space")
+			return s
+		}},
+		{"review names", func(t *testing.T) *stand {
+			s := at(t, rotation(), ceremony.StepReview)
+			s.key("space", "space", "space", "space", "space", "space")
+			s.typed("Alice", "enter")
+			s.typed("bob", "enter")
+			s.typed("Zoe", "enter")
+			return s
+		}},
+		{"review practice", func(t *testing.T) *stand {
+			r := roomtest.Genesis()
+			r.At = ceremony.StepReview
+			return hold(t, r, r.Tray())
+		}},
+		{"sign table", func(t *testing.T) *stand {
+			r := rotation()
+			r.SignedWhen["Alice/root"], r.SignedWhen["Alice/targets"] = r.Clock, r.Clock
+			s := at(t, r, ceremony.StepSign)
+			r.People[5].Presence = ceremony.Away
+			s.tick()
+			s.insert(r, 1)
+			s.sayWords(r)
+			s.typed("271828", "enter")
+			return s
+		}},
+		{"sign words", func(t *testing.T) *stand {
+			r := rotation()
+			s := at(t, r, ceremony.StepSign)
+			s.insert(r, 1)
+			s.typed(words(r, 0, 3)[0], "enter")
+			return s
+		}},
+		{"sign wrong word", func(t *testing.T) *stand {
+			r := rotation()
+			s := at(t, r, ceremony.StepSign)
+			s.insert(r, 1)
+			s.typed("bison", "enter")
+			s.typed("bison", "enter")
+			s.typed("bison", "enter")
+			return s
+		}},
+		{"sign PIN", func(t *testing.T) *stand {
+			r := rotation()
+			s := at(t, r, ceremony.StepSign)
+			s.insert(r, 1)
+			s.sayWords(r)
+			s.typed("271")
+			return s
+		}},
+		{"sign PIN refused", func(t *testing.T) *stand {
+			r := rotation()
+			s := at(t, r, ceremony.StepSign)
+			s.insert(r, 1)
+			s.sayWords(r)
+			s.typed("000000", "enter")
+			return s
+		}},
+		{"sign last try", func(t *testing.T) *stand {
+			r := rotation()
+			r.Tokens[1].Retries = 1
+			s := at(t, r, ceremony.StepSign)
+			s.insert(r, 1)
+			s.sayWords(r)
+			s.typed("13078777", "enter")
+			s.typed("271828", "enter")
+			return s
+		}},
+		{"sign touch", func(t *testing.T) *stand {
+			r := rotation()
+			s := at(t, r, ceremony.StepSign)
+			s.insert(r, 1)
+			s.sayWords(r)
+			s.typed("271828")
+			s.keep = true
+			s.key("enter")
+			s.mono = s.mono.Add(8 * time.Second)
+			return s
+		}},
+		{"sign pulled out", func(t *testing.T) *stand {
+			r := rotation()
+			s := at(t, r, ceremony.StepSign)
+			s.insert(r, 1)
+			s.sayWords(r)
+			s.typed("271828")
+			s.keep = true
+			s.key("enter")
+			first := s.late
+			s.late = nil
+			s.take(first[0]()) // ROOT is signed, TARGETS is asked for
+			r.Tray().Yank()
+			s.keep = false
+			for _, c := range s.late {
+				s.run(c)
+			}
+			return s
+		}},
+		{"sign complete", func(t *testing.T) *stand {
+			r := rotation()
+			for _, h := range []string{"Alice", "Bob", "Erin"} {
+				r.SignedWhen[h+"/root"], r.SignedWhen[h+"/targets"] = r.Clock, r.Clock
+			}
+			return at(t, r, ceremony.StepSign)
+		}},
+		{"sign late reader", func(t *testing.T) *stand {
+			r := rotation()
+			s := at(t, r, ceremony.StepSign)
+			r.People[4].Reviewed = false
+			s.key("l")
+			s.send(answerMsg{session: room.Session(r), state: r.State()})
+			s.insert(r, 4)
+			return s
+		}},
+		{"partial", func(t *testing.T) *stand {
+			s := at(t, rotation(), ceremony.StepSign)
+			s.key("e")
+			return s
+		}},
+		{"witness", func(t *testing.T) *stand {
+			s := at(t, rotation(), ceremony.StepSign)
+			s.key("w")
+			return s
+		}},
+		{"confirm", func(t *testing.T) *stand { return at(t, rotation(), ceremony.StepConfirm) }},
+		{"export", func(t *testing.T) *stand {
+			s := at(t, rotation(), ceremony.StepConfirm)
+			s.key("v")
+			return s
+		}},
+		{"export failed", func(t *testing.T) *stand {
+			r := rotation()
+			r.Fail["Export"] = []error{context.DeadlineExceeded}
+			s := at(t, r, ceremony.StepConfirm)
+			s.key("v", "w")
+			return s
+		}},
+		{"close", func(t *testing.T) *stand {
+			s := at(t, rotation(), ceremony.StepConfirm)
+			s.key("v", "w")
+			s.typed("we saw it all", "enter")
+			s.typed("sea", "enter")
+			return s
+		}},
+		{"done", func(t *testing.T) *stand {
+			s := at(t, rotation(), ceremony.StepConfirm)
+			s.key("v", "w")
+			s.typed("we saw it all", "enter")
+			s.typed("seal", "enter")
+			return s
+		}},
+		{"help", func(t *testing.T) *stand {
+			r := roomtest.Genesis()
+			r.At = ceremony.StepSign
+			s := hold(t, r, r.Tray())
+			s.key("?")
+			return s
+		}},
+		{"too small", func(t *testing.T) *stand {
+			s := hold(t, rotation(), nil)
+			s.send(tea.WindowSizeMsg{Width: 60, Height: 20})
+			return s
+		}},
+	}
+}
+
+func TestScreens(t *testing.T) {
+	for _, sc := range append(scenes(), homeScenes()...) {
+		t.Run(strings.ReplaceAll(sc.name, " ", "-"), func(t *testing.T) {
+			s := sc.play(t)
+			if s.app.tooSmall() {
+				golden.RequireEqual(t, s.view())
+				return
+			}
+			s.shot()
+		})
+	}
+}

@@ -1,0 +1,414 @@
+package tui
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	tea "charm.land/bubbletea/v2"
+	"pgregory.net/rapid"
+
+	"conclave/ceremony"
+	"conclave/hsm"
+	"conclave/tui/room/roomtest"
+)
+
+func calls(s *roomtest.Session, name string) int {
+	n := 0
+	for _, c := range s.Calls() {
+		if strings.HasPrefix(c, name+" ") || c == name {
+			n++
+		}
+	}
+	return n
+}
+
+// ready brings Bob to the PIN field: his words were typed and match.
+func ready(t *testing.T) (*stand, *roomtest.Session) {
+	t.Helper()
+	r := roomtest.Rotation()
+	s := at(t, r, ceremony.StepSign)
+	s.insert(r, 1)
+	s.sayWords(r)
+	s.sees("The words match")
+	return s, r
+}
+
+func TestWordsThenPINThenTouchesSign(t *testing.T) {
+	s, r := ready(t)
+	s.typed("271828", "enter")
+	s.sees("Bob signed ROOT 5 and TARGETS 18")
+	if n := calls(r, "Sign"); n != 2 {
+		t.Errorf("%d signatures were asked for, not 2: %v", n, r.Calls())
+	}
+}
+
+// Somebody gives up at the touch; the token answers a moment later, and signs.
+func TestLateAnswerIsDropped(t *testing.T) {
+	s, _ := ready(t)
+	s.typed("271828")
+	s.keep = true
+	s.key("enter", "esc")
+	s.sees("You stopped waiting")
+	s.keep = false
+	for _, c := range s.late {
+		s.run(c)
+	}
+	s.sees("You stopped waiting")
+	if strings.Contains(s.view(), "[TOUCH]") {
+		t.Errorf("the visit went on after it was left:\n%s", s.view())
+	}
+}
+
+// What a token did although nobody waited any more still counts, and is shown.
+func TestLateSignatureIsShown(t *testing.T) {
+	s, _ := ready(t)
+	s.typed("271828")
+	s.keep = true
+	s.key("enter", "esc")
+	s.keep = false
+	for _, c := range s.late {
+		s.run(c)
+	}
+	s.sees("root 4's keys 1 of 3")
+}
+
+// A screen opens by itself while somebody types: their keystrokes were meant
+// for the one before.
+func TestAScreenThatOpensByItselfIgnoresKeysUntilTheyRest(t *testing.T) {
+	r := roomtest.Rotation()
+	r.Evidence = r.Evidence[:1]
+	s := hold(t, r, nil)
+	s.key("enter")
+	s.typed("Alice", "enter")
+	s.typed("Bob", "enter")
+	s.sees("roll call")
+	for range 20 {
+		s.mono = s.mono.Add(quiet - time.Millisecond)
+		s.send(keyMsg("h"))
+	}
+	if n := calls(r, "Arrive"); n != 0 {
+		t.Fatalf("%d keys in flight were taken", n)
+	}
+	s.mono = s.mono.Add(quiet)
+	s.send(keyMsg("h"))
+	if n := calls(r, "Arrive"); n != 1 {
+		t.Errorf("%d arrivals after a rest, not 1", n)
+	}
+}
+
+func TestATokenThatIsPutInOpensItsCardDeaf(t *testing.T) {
+	r := roomtest.Rotation()
+	s := at(t, r, ceremony.StepSign)
+	r.Tray().Insert(1)
+	s.mono = s.mono.Add(pulse)
+	s.send(tickMsg{})
+	s.send(keyMsg("b"))
+	s.sees("word 3 of ROOT 5")
+	if got := s.app.screen.(*signScreen).card.form.fields[0].text(); got != "" {
+		t.Errorf("a key in flight was typed as %q", got)
+	}
+}
+
+// Whatever is pressed, no token is asked to sign before its holder's words
+// and PIN were typed.
+func TestRandomKeysNeverSign(t *testing.T) {
+	names := []string{
+		"enter", "enter", "enter", "esc", "tab", "up", "down", "space", "y", "n", "e", "w", "l", "b", "s", "v", "f", "x", "h", "a",
+		"?", "ctrl+g", "ctrl+w", "1", "2", "7", "8", "pgdown", "pgup", "backspace", "alt+x", "ctrl+o", "f9",
+	}
+	rapid.Check(t, func(rt *rapid.T) {
+		r := roomtest.Rotation()
+		s := at(t, r, ceremony.StepSign)
+		s.insert(r, rapid.IntRange(0, 6).Draw(rt, "token"))
+		for range rapid.IntRange(0, 60).Draw(rt, "keys") {
+			s.key(rapid.SampledFrom(names).Draw(rt, "key"))
+			if rapid.IntRange(0, 9).Draw(rt, "tick") == 0 {
+				s.tick()
+			}
+		}
+		if n := calls(r, "Sign"); n != 0 {
+			rt.Fatalf("a signature was asked for: %v", r.Calls())
+		}
+	})
+}
+
+// The words were typed; from there on only a whole PIN leads to the token.
+func TestRandomKeysAfterTheWordsNeverSignWithoutAPIN(t *testing.T) {
+	names := []string{"enter", "enter", "tab", "up", "backspace", "ctrl+g", "esc", "y", "space", "1"}
+	rapid.Check(t, func(rt *rapid.T) {
+		s, r := ready(t)
+		typed := 0
+		for range rapid.IntRange(0, 40).Draw(rt, "keys") {
+			k := rapid.SampledFrom(names).Draw(rt, "key")
+			if len(k) == 1 || k == "space" {
+				if typed++; typed >= hsm.MinPIN {
+					continue
+				}
+			}
+			s.key(k)
+		}
+		if n := calls(r, "Sign"); n != 0 {
+			rt.Fatalf("a signature was asked for: %v", r.Calls())
+		}
+	})
+}
+
+func TestThePINIsNeverPartOfAFrame(t *testing.T) {
+	s, _ := ready(t)
+	const pin = "90817263"
+	frames := map[string]bool{}
+	for _, r := range pin {
+		s.mono = s.mono.Add(200 * time.Millisecond)
+		s.send(tea.KeyPressMsg{Code: r, Text: string(r)})
+		v := s.view()
+		if strings.ContainsAny(strings.ReplaceAll(v, "13078779", ""), "9") {
+			t.Fatalf("a digit of the PIN is on the screen:\n%s", v)
+		}
+		frames[v] = true
+	}
+	if len(frames) != 1 {
+		t.Errorf("the frame tells how many characters were typed: %d different ones", len(frames))
+	}
+}
+
+// A YubiKey that is touched types its one-time password, 44 characters and
+// enter, into whatever has the focus: here, the PIN field.
+func TestAOneTimePasswordIsThrownAway(t *testing.T) {
+	for _, gap := range []time.Duration{0, 2 * time.Millisecond, 16 * time.Millisecond, 60 * time.Millisecond} {
+		s, r := ready(t)
+		for _, c := range "cccccbdefghijklnrtuvcbdefghijklnrtuvcbdefghi" {
+			s.mono = s.mono.Add(gap)
+			s.send(tea.KeyPressMsg{Code: c, Text: string(c)})
+		}
+		s.mono = s.mono.Add(gap)
+		s.send(keyMsg("enter"))
+		if calls(r, "Sign") != 0 {
+			t.Fatalf("the token's own password was sent as a PIN (gap %v)", gap)
+		}
+		s.sees("That came from the token")
+		s.rest()
+		s.typed("271828", "enter")
+		if calls(r, "Sign") != 2 {
+			t.Errorf("the PIN was not taken after the burst (gap %v):\n%s", gap, s.view())
+		}
+	}
+}
+
+func TestALongPINIsThrownAwayAndSaid(t *testing.T) {
+	s, r := ready(t)
+	s.typed("123456789")
+	s.sees("at most 8 characters")
+	s.typed("271828", "enter")
+	if calls(r, "Sign") != 2 {
+		t.Errorf("the right PIN did not sign:\n%s", s.view())
+	}
+}
+
+func TestAPINIsNeverPasted(t *testing.T) {
+	s, r := ready(t)
+	s.send(tea.PasteMsg{Content: "271828"})
+	s.key("enter")
+	s.sees("A PIN has 6 to 8 characters")
+	if calls(r, "Sign") != 0 {
+		t.Error("a pasted PIN was sent")
+	}
+}
+
+func TestWordsAreNotPasted(t *testing.T) {
+	r := roomtest.Rotation()
+	s := at(t, r, ceremony.StepSign)
+	s.insert(r, 1)
+	s.send(tea.PasteMsg{Content: words(r, 0, 3)[0]})
+	if got := s.app.screen.(*signScreen).card.form.fields[0].text(); got != "" {
+		t.Errorf("pasted: %q", got)
+	}
+}
+
+func TestTheAskedForWordsAreMasked(t *testing.T) {
+	r := roomtest.Rotation()
+	s := at(t, r, ceremony.StepSign)
+	s.insert(r, 1)
+	for _, w := range words(r, 0, 3, 6) {
+		if strings.Contains(s.view(), w) {
+			t.Errorf("the asked-for word %s is on the screen:\n%s", w, s.view())
+		}
+	}
+}
+
+func TestTheLastTryWantsTheSerial(t *testing.T) {
+	r := roomtest.Rotation()
+	r.Tokens[1].Retries = 1
+	s := at(t, r, ceremony.StepSign)
+	s.insert(r, 1)
+	s.sayWords(r)
+	s.typed("", "enter")
+	s.typed("271828", "enter")
+	if calls(r, "Sign") != 0 {
+		t.Fatal("the last try was used without the serial")
+	}
+	s.typed("13078779", "enter", "enter")
+	if calls(r, "Sign") != 2 {
+		t.Errorf("with the serial it did not sign:\n%s", s.view())
+	}
+}
+
+func TestAPINAfterARefusalIsAskedForAgain(t *testing.T) {
+	s, r := ready(t)
+	s.typed("000000", "enter")
+	s.sees("2 tries left")
+	s.key("enter", "enter", "enter")
+	if n := calls(r, "Sign"); n != 1 {
+		t.Errorf("%d tries were made of one PIN", n)
+	}
+}
+
+func TestATokenThatIsTakenOutEndsItsVisit(t *testing.T) {
+	s, r := ready(t)
+	s.typed("2718")
+	r.Tray().Remove(1)
+	s.tick()
+	s.sees("Bob's token was taken out")
+	if s.app.screen.(*signScreen).card != nil {
+		t.Error("the card is still there")
+	}
+}
+
+func TestNoKeyActsOnATerminalThatIsTooSmall(t *testing.T) {
+	s, r := ready(t)
+	s.typed("271828")
+	s.send(tea.WindowSizeMsg{Width: 79, Height: 24})
+	s.key("enter", "esc", "?")
+	s.send(tea.WindowSizeMsg{Width: 80, Height: 24})
+	if calls(r, "Sign") != 0 {
+		t.Error("a key acted that nobody could see")
+	}
+	s.sees("The words match")
+	s.key("enter")
+	if calls(r, "Sign") != 2 {
+		t.Error("what was typed before is gone")
+	}
+}
+
+func TestEscapeAndAKeyInQuickSuccessionIsEscape(t *testing.T) {
+	s, _ := ready(t)
+	s.key("alt+7")
+	if s.app.screen.(*signScreen).card != nil {
+		t.Errorf("alt+7 did not leave:\n%s", s.view())
+	}
+}
+
+func TestTheTrayMovesTokensWhateverTheScreenDoes(t *testing.T) {
+	r := roomtest.Genesis()
+	r.At = ceremony.StepEnrolment
+	s := hold(t, r, r.Tray())
+	s.send(keyMsg("f1"))
+	s.tick()
+	s.sees("F1 Alice [in]")
+	s.sees("Alice enrols YubiKey 90000001")
+	s.send(keyMsg("alt+1"))
+	s.tick()
+	s.sees("F1 Alice  F2 Bob")
+}
+
+// A file name or an error can hold anything.
+func TestOutsideTextNeverReachesTheTerminalAsItIs(t *testing.T) {
+	const evil = "A\x1b[2J\x1b]0;owned\x07\u202eB\r\nC"
+	r := roomtest.Rotation()
+	r.Name, r.Reason = "root "+evil, evil
+	r.Fail["Look"] = []error{errors.New(evil)}
+	r.Evidence[0].Text, r.Evidence[2].Name, r.Evidence[2].Fix, r.Evidence[7].Detail = evil, evil, evil, []string{evil}
+	for i := range r.People {
+		r.People[i].Name += evil
+		r.Tokens[i].Name += evil
+		r.Tokens[i].Holder += evil
+	}
+	for i := range r.Needs {
+		r.Needs[i].Name += evil
+		for j := range r.Needs[i].Holders {
+			r.Needs[i].Holders[j] += evil
+		}
+	}
+	for _, d := range r.Changes {
+		for i := range d.Changes {
+			d.Changes[i].Text += evil
+		}
+		for i := range d.Power {
+			d.Power[i].After.Names = append(d.Power[i].After.Names, evil)
+		}
+		d.Meaning = append(d.Meaning, evil)
+	}
+	r.Sentences = []string{evil}
+	for _, step := range append(slices.Clone(r.All), ceremony.StepDone) {
+		r.At = step
+		s := hold(t, r, r.Tray())
+		r.Tray().Insert(1)
+		s.tick()
+		s.tick()
+		raw := s.app.View().Content
+		for _, bad := range []string{"\x1b[2J", "\x1b]0", "\x07", "\u202e", "\r"} {
+			if strings.Contains(raw, bad) {
+				t.Errorf("at %s %q reached the terminal", step, bad)
+			}
+		}
+		if n := strings.Count(raw, "\n"); n != MinHeight-1 {
+			t.Errorf("at %s there are %d lines", step, n+1)
+		}
+	}
+}
+
+func TestEveryStepHasItsScreen(t *testing.T) {
+	s := newStand(t, Options{})
+	seen := map[string]bool{}
+	for _, step := range append(roomtest.Genesis().All, ceremony.StepDone) {
+		seen[s.app.screenOf(step).Title()] = true
+	}
+	if len(seen) != 10 {
+		t.Errorf("%d different screens for 10 steps: %v", len(seen), seen)
+	}
+}
+
+func TestCtrlCLeavesFromEverywhere(t *testing.T) {
+	s, _ := ready(t)
+	_, cmd := s.app.Update(keyMsg("ctrl+c"))
+	if _, ok := cmd().(tea.InterruptMsg); !ok {
+		t.Error("ctrl+c does not leave")
+	}
+}
+
+// A whole genesis by keyboard and tray.
+func TestGenesisByKeyboard(t *testing.T) {
+	r := roomtest.Genesis()
+	s := hold(t, r, r.Tray())
+	s.key("enter")
+	s.typed("Alice", "enter")
+	s.key("h", "h", "h", "enter")
+	for i := range 3 {
+		s.insert(r, i)
+		s.typed("123456", "enter")
+		s.typed("271828", "enter")
+		s.typed("271828", "enter")
+		r.Tray().Remove(i)
+		s.tick()
+	}
+	s.key("f")
+	for s.app.step == ceremony.StepReview && !s.app.screen.(*reviewScreen).atEnd() {
+		s.key("space")
+	}
+	s.typed("Alice", "enter")
+	s.typed("2", "enter")
+	s.typed("carol", "enter")
+	s.key("s")
+	for i := range 2 {
+		s.insert(r, i)
+		s.sayWords(r)
+		s.typed("271828", "enter")
+		r.Tray().Remove(i)
+		s.tick()
+	}
+	s.key("enter", "v", "w", "enter")
+	s.typed("seal", "enter")
+	s.sees("The ceremony is closed")
+}
