@@ -1,7 +1,9 @@
 package publish
 
 import (
+	"bytes"
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -51,10 +53,10 @@ type InitOptions struct {
 	Dir      string // for publish.json, the keys and the state
 	Store    string // URL
 	Practice bool
-	// Passphrase protects the keys; PassphraseFile is where the publisher will find it, and is
-	// written where it does not exist.
-	Passphrase     *Passphrase
+	// PassphraseFile holds the passphrase of the keys. Where it does not exist it is written, with
+	// Passphrase or, where that is nil, with a random one.
 	PassphraseFile string
+	Passphrase     *Passphrase
 	SnapshotDays   int // 0 is the default
 	TimestampDays  int
 }
@@ -95,24 +97,39 @@ func Init(ctx context.Context, o InitOptions) (*Initialised, error) {
 	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
 		return nil, fmt.Errorf("init: %w", err)
 	}
-	if err := writePassphrase(absolute.PassphraseFile, o.Passphrase); err != nil {
+	passphrase, err := settlePassphrase(absolute.PassphraseFile, o.Passphrase)
+	if err != nil {
 		return nil, fmt.Errorf("init: %w", err)
 	}
-	if made.Snapshot, err = GenerateKey(o.Dir, tuf.Snapshot, o.Passphrase); err != nil {
+	if made.Snapshot, err = GenerateKey(o.Dir, tuf.Snapshot, passphrase); err != nil {
 		return nil, err
 	}
-	if made.Timestamp, err = GenerateKey(o.Dir, tuf.Timestamp, o.Passphrase); err != nil {
+	if made.Timestamp, err = GenerateKey(o.Dir, tuf.Timestamp, passphrase); err != nil {
 		return nil, err
 	}
 	return made, c.Write(made.Config)
 }
 
-// writePassphrase writes the passphrase file, if there is none yet.
-func writePassphrase(path string, p *Passphrase) error {
-	if _, err := os.Lstat(path); err == nil || p == nil {
-		return err
+// settlePassphrase makes sure that the file exists and holds the passphrase, and returns it.
+func settlePassphrase(path string, given *Passphrase) (*Passphrase, error) {
+	if _, err := os.Lstat(path); err == nil {
+		kept, err := ReadPassphrase(path)
+		if err != nil {
+			return nil, err
+		}
+		if given != nil && !bytes.Equal(*kept.b, *given.b) {
+			return nil, withHint(fmt.Errorf("%s holds another passphrase", path), "nothing was changed; use the one in the file, or another file")
+		}
+		return kept, nil
 	}
-	line := append(append([]byte(nil), p.b...), '\n')
+	if given.empty() {
+		random := []byte(rand.Text() + rand.Text())
+		var err error
+		if given, err = NewPassphrase(random); err != nil {
+			return nil, err
+		}
+	}
+	line := append(bytes.Clone(*given.b), '\n')
 	defer clear(line)
-	return writeNew(path, line, 0o600)
+	return given, writeNew(path, line, 0o600)
 }

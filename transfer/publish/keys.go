@@ -36,8 +36,9 @@ const (
 )
 
 // A Passphrase opens an encrypted key file. It prints as Passphrase(redacted)
-// and refuses to be marshalled.
-type Passphrase struct{ b []byte }
+// and refuses to be marshalled. The bytes lie behind a pointer: %p prints a value's
+// fields without asking its methods.
+type Passphrase struct{ b *[]byte }
 
 // NewPassphrase copies b into a passphrase and wipes b, also when it refuses.
 func NewPassphrase(b []byte) (*Passphrase, error) {
@@ -46,7 +47,8 @@ func NewPassphrase(b []byte) (*Passphrase, error) {
 		return nil, withHint(fmt.Errorf("a passphrase has %d to %d bytes, this one has %d", minPassphrase, maxPassphrase, len(b)),
 			"an online key is only as safe as its passphrase; 20 random characters are a good one")
 	}
-	return &Passphrase{bytes.Clone(b)}, nil
+	kept := bytes.Clone(b)
+	return &Passphrase{&kept}, nil
 }
 
 // ReadPassphrase reads a passphrase from the first line of a file that only its owner can read.
@@ -69,11 +71,13 @@ func ReadPassphrase(path string) (*Passphrase, error) {
 
 // Wipe forgets the passphrase. A nil one may be wiped.
 func (p *Passphrase) Wipe() {
-	if p != nil {
-		clear(p.b)
+	if !p.empty() {
+		clear(*p.b)
 		p.b = nil
 	}
 }
+
+func (p *Passphrase) empty() bool { return p == nil || p.b == nil || len(*p.b) == 0 }
 
 const redacted = "Passphrase(redacted)"
 
@@ -145,10 +149,10 @@ func LoadKey(path string, p *Passphrase) (*Signer, error) {
 		return nil, withHint(fmt.Errorf("read key: %s holds a %q, not an encrypted key", path, block.Type),
 			"online keys lie encrypted; make one with: conclave publish init")
 	}
-	if p == nil || len(p.b) == 0 {
+	if p.empty() {
 		return nil, fmt.Errorf("read key: %s needs a passphrase", path)
 	}
-	der, err := encrypted.Decrypt(block.Bytes, p.b)
+	der, err := encrypted.Decrypt(block.Bytes, *p.b)
 	if err != nil {
 		return nil, withHint(fmt.Errorf("open key %s: %w", path, err), "is it the right passphrase for this key?")
 	}
@@ -175,7 +179,7 @@ func parseKey(path string, der []byte) (*Signer, error) {
 // GenerateKey makes a P-256 key for role: dir/role.pem, encrypted and for its owner's eyes
 // only, and dir/role.pub, the public key for `conclave plan`. It overwrites neither.
 func GenerateKey(dir, role string, p *Passphrase) (tuf.Key, error) {
-	if p == nil || len(p.b) == 0 {
+	if p.empty() {
 		return tuf.Key{}, errors.New("generate key: needs a passphrase")
 	}
 	// The file must not exist even for the time it takes to make a key.
@@ -185,7 +189,7 @@ func GenerateKey(dir, role string, p *Passphrase) (tuf.Key, error) {
 			return tuf.Key{}, withHint(fmt.Errorf("generate key: %s exists", path), "keys are never overwritten; use another folder or move it away")
 		}
 	}
-	pemPrivate, pemPublic, err := cryptoutils.GeneratePEMEncodedECDSAKeyPair(elliptic.P256(), cryptoutils.StaticPasswordFunc(p.b))
+	pemPrivate, pemPublic, err := cryptoutils.GeneratePEMEncodedECDSAKeyPair(elliptic.P256(), cryptoutils.StaticPasswordFunc(*p.b))
 	if err != nil {
 		return tuf.Key{}, fmt.Errorf("generate key: %w", err)
 	}

@@ -229,6 +229,9 @@ func (w *push) attempt(ctx context.Context) error {
 	if err := memory.check(before, w.p.now()); err != nil {
 		return err
 	}
+	if w.bundle == nil && before.timestamp == nil {
+		return withHint(fmt.Errorf("refresh: %w", ErrUnpublished), "push a complete bundle first")
+	}
 	goal, err := w.goal(ctx, before)
 	if err != nil {
 		return err

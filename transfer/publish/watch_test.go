@@ -85,30 +85,53 @@ func (w *watched) PutIf(ctx context.Context, name string, data []byte, old publi
 // errCut is what an operation answers when the power is cut.
 var errCut = errors.New("the power was cut")
 
-// A cutter stops everything at its nth operation: before it took effect, or
-// after it but before anybody heard. From then on nothing works any more.
+// When the power is cut, counted in writes: a read changes nothing, so cuts
+// between two reads are all alike.
+type moment string
+
+const (
+	beforeWrite moment = "before"
+	afterWrite  moment = "in the answer to" // it took effect and nobody heard
+	atNextRead  moment = "at the read behind"
+)
+
+// A cutter stops everything at a moment of its nth write. From then on nothing works any more.
 type cutter struct {
 	publish.Store
-	after bool
+	when moment
+	nth  int // from 0
 
-	mu   sync.Mutex
-	left int    // owned by mu: operations until the cut
-	cut  bool   // owned by mu
-	at   string // owned by mu: the operation that was cut
+	mu     sync.Mutex
+	writes int    // owned by mu
+	cut    bool   // owned by mu
+	at     string // owned by mu: the operation that was cut
 }
 
-func (c *cutter) do(what string, act func() error) error {
+func (c *cutter) read(what string, act func() error) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.cut || c.when == atNextRead && c.writes > c.nth {
+		if !c.cut {
+			c.cut, c.at = true, what
+		}
+		return errCut
+	}
+	return act()
+}
+
+func (c *cutter) write(what string, act func() error) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.cut {
 		return errCut
 	}
-	if c.left > 0 {
-		c.left--
+	this := c.writes
+	c.writes++
+	if this != c.nth || c.when == atNextRead {
 		return act()
 	}
-	c.cut, c.at = true, what
-	if c.after {
+	c.cut, c.at = true, string(c.when)+" "+what
+	if c.when == afterWrite {
 		if err := act(); err != nil {
 			return err
 		}
@@ -117,16 +140,16 @@ func (c *cutter) do(what string, act func() error) error {
 }
 
 func (c *cutter) Get(ctx context.Context, name string, w io.Writer) (etag publish.ETag, err error) {
-	err = c.do("get "+name, func() error { etag, err = c.Store.Get(ctx, name, w); return err })
+	err = c.read("get "+name, func() error { etag, err = c.Store.Get(ctx, name, w); return err })
 	return etag, err
 }
 
 func (c *cutter) PutNew(ctx context.Context, name string, content publish.Content) error {
-	return c.do("put "+name, func() error { return c.Store.PutNew(ctx, name, content) })
+	return c.write("put "+name, func() error { return c.Store.PutNew(ctx, name, content) })
 }
 
 func (c *cutter) PutIf(ctx context.Context, name string, data []byte, old publish.ETag) (etag publish.ETag, err error) {
-	err = c.do("swap "+name, func() error { etag, err = c.Store.PutIf(ctx, name, data, old); return err })
+	err = c.write("swap "+name, func() error { etag, err = c.Store.PutIf(ctx, name, data, old); return err })
 	return etag, err
 }
 
