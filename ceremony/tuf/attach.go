@@ -49,18 +49,24 @@ func Attach(doc *Document, reqs []Requirement, keyid string, sig []byte) (*Docum
 		// One keyid may name two keys, the old root's and the new root's: a
 		// signature must then verify with both.
 		if err := doc.verify(k, sig); err != nil {
-			return nil, &AttachError{doc.Title(), keyid, err,
-				"nothing was changed; sign again, and look whether the token holds the key that this document lists"}
+			return nil, &AttachError{
+				doc.Title(), keyid, err,
+				"nothing was changed; sign again, and look whether the token holds the key that this document lists",
+			}
 		}
 	}
 	if !known {
-		return nil, &AttachError{doc.Title(), keyid, ErrStranger,
-			"nothing was changed; this token may sign another document, or belong to an older root"}
+		return nil, &AttachError{
+			doc.Title(), keyid, ErrStranger,
+			"nothing was changed; this token may sign another document, or belong to an older root",
+		}
 	}
 	entries := slices.DeleteFunc(living(doc, reqs), func(e entry) bool { return e.KeyID == keyid })
 	if len(entries) >= MaxSignatures {
-		return nil, &AttachError{doc.Title(), keyid, fmt.Errorf("it has %d signatures already", len(entries)),
-			"drop the signatures that are not needed first"}
+		return nil, &AttachError{
+			doc.Title(), keyid, fmt.Errorf("it has %d signatures already", len(entries)),
+			"drop the signatures that are not needed first",
+		}
 	}
 	entries = append(entries, entry{Signature: Signature{keyid, slices.Clone(sig)}})
 	return doc.with(entries), nil
@@ -75,17 +81,23 @@ func living(doc *Document, reqs []Requirement) []entry {
 		if len(e.Sig) == 0 {
 			continue
 		}
-		dead := false
-		for _, r := range reqs {
-			if k, ok := r.find(e.KeyID); ok && !checks.signed(k) {
-				dead = true
-			}
-		}
-		if !dead {
+		if known, good := judge(checks, reqs, e.KeyID); good || !known {
 			alive = append(alive, e)
 		}
 	}
 	return alive
+}
+
+// judge reports whether a keyid is one of the requirements', and whether the
+// entry under it verifies with such a key.
+func judge(checks *checker, reqs []Requirement, keyid string) (known, good bool) {
+	for _, r := range reqs {
+		if k, ok := r.find(keyid); ok {
+			known = true
+			good = good || checks.signed(k)
+		}
+	}
+	return known, good
 }
 
 // Clean returns doc without every signature that is by no key of reqs or does not
@@ -95,11 +107,7 @@ func Clean(doc *Document, reqs []Requirement) (*Document, []Signature) {
 	var kept []entry
 	var dropped []Signature
 	for _, e := range doc.entries {
-		useful := slices.ContainsFunc(reqs, func(r Requirement) bool {
-			k, ok := r.find(e.KeyID)
-			return ok && checks.signed(k)
-		})
-		if useful {
+		if _, good := judge(checks, reqs, e.KeyID); good {
 			kept = append(kept, e)
 		} else {
 			dropped = append(dropped, Signature{e.KeyID, slices.Clone(e.Sig)})

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/theupdateframework/go-tuf/v2/metadata"
@@ -335,6 +336,9 @@ func NewSnapshot(version int64, expires time.Time, meta map[string]*Document, pr
 	for name, d := range meta {
 		if d == nil || d.Targets() == nil {
 			return nil, &BuildError{What: fmt.Sprintf("snapshot lists %q, which is no targets metadata", shorten(name, maxPathName))}
+		}
+		if role, ok := strings.CutSuffix(name, ".json"); !ok || strings.Contains(role, "/") || badTargetPath(role) != "" {
+			return nil, &BuildError{What: fmt.Sprintf("snapshot lists %q, which is no name of a metadata file", shorten(name, maxPathName))}
 		}
 		files[name] = metaOf(d)
 	}

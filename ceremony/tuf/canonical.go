@@ -290,27 +290,22 @@ func dict[M ~map[string]V, V any](e *encoder, m M, write func(V) error) error {
 	if m == nil {
 		return e.value(nil)
 	}
+	type named struct {
+		name  string
+		value V
+	}
+	var few [4]named // one hash is the rule, and needs no allocation
+	all := few[:0]
+	for name, v := range m {
+		all = append(all, named{name, v})
+	}
+	slices.SortFunc(all, func(a, b named) int { return strings.Compare(a.name, b.name) })
 	e.enter('{')
-	if len(m) == 1 { // one hash is the rule; it needs no sorting
-		for name, v := range m {
-			e.separate(true)
-			e.name(name)
-			if err := write(v); err != nil {
-				return err
-			}
-		}
-	} else {
-		names := make([]string, 0, len(m))
-		for name := range m {
-			names = append(names, name)
-		}
-		slices.Sort(names)
-		for i, name := range names {
-			e.separate(i == 0)
-			e.name(name)
-			if err := write(m[name]); err != nil {
-				return err
-			}
+	for i, n := range all {
+		e.separate(i == 0)
+		e.name(n.name)
+		if err := write(n.value); err != nil {
+			return err
 		}
 	}
 	e.leave('}', len(m) == 0)

@@ -69,7 +69,12 @@ type BuildError struct {
 func (e *BuildError) Error() string { return "build metadata: " + e.What }
 
 // Hint says what to do about it.
-func (e *BuildError) Hint() string { return e.hint }
+func (e *BuildError) Hint() string {
+	if e.hint != "" {
+		return e.hint
+	}
+	return "nothing was made; correct the plan and build it again"
+}
 
 // A step is one level of a path: a member's name or an entry's number.
 type step struct {

@@ -18,15 +18,14 @@ const (
 	// MaxDepth is the deepest nesting; the deepest field that TUF defines is at 8.
 	MaxDepth = 32
 
-	maxKeys     = 1_024     // public keys in one document; each costs a curve check
-	maxRoles    = 65_536    // delegated roles in one document
-	maxMembers  = 1 << 20   // members open at once, so that the memory to compare names is bounded
-	maxInteger  = 1<<53 - 1 // beyond it, readers that use floating point disagree
-	maxKeyID    = 256       // bytes of a keyid; a SHA-256 in hex has 64
-	maxSigHex   = 4_096     // hex digits of one signature: RSA with 16384 bits
-	maxPEM      = 4_096     // bytes of one public key's text
-	minRSABits  = 2_048     // less is broken or nearly so
-	maxRSABits  = 8_192     // more makes one signature check a denial of service
-	maxSerial   = 1<<32 - 1 // a token's serial number has 32 bits
-	maxNameText = 1_024     // bytes of a name, path or holder
+	maxKeys    = 1_024     // public keys in one document; each costs a curve check
+	maxRoles   = 65_536    // delegated roles in one document
+	maxMembers = 1 << 20   // members open at once, so that the memory to compare names is bounded
+	maxInteger = 1<<53 - 1 // beyond it, readers that use floating point disagree
+	maxKeyID   = 256       // bytes of a keyid; a SHA-256 in hex has 64
+	maxSigHex  = 4_096     // hex digits of one signature: RSA with 16384 bits
+	maxPEM     = 4_096     // bytes of one public key's text
+	minRSABits = 2_048     // less is broken or nearly so
+	maxRSABits = 8_192     // more makes one signature check a denial of service
+	maxSerial  = 1<<32 - 1 // a token's serial number has 32 bits
 )

@@ -23,7 +23,10 @@ func FuzzParse(f *testing.F) {
 	} {
 		f.Add([]byte(s))
 	}
-	for _, file := range allReal(f) {
+	for _, file := range []string{
+		"sigstore-roots/4.root.json", "sigstore-staging-roots/14.root.json", "docker/targets.json",
+		"tuf-demo/snapshot.json", "tuf-demo/timestamp.json",
+	} {
 		f.Add(readReal(f, file))
 	}
 	f.Fuzz(func(t *testing.T, raw []byte) {

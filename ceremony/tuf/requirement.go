@@ -3,6 +3,8 @@ package tuf
 import (
 	"fmt"
 	"maps"
+	"strconv"
+	"strings"
 
 	"github.com/theupdateframework/go-tuf/v2/metadata"
 )
@@ -101,11 +103,23 @@ func (d *Document) roleKeys(role string) (ids []string, threshold int, ok bool) 
 				return r.KeyIDs, r.Threshold, true
 			}
 		}
-		if s := v.Delegations.SuccinctRoles; s != nil && s.IsDelegatedRole(role) {
+		if s := v.Delegations.SuccinctRoles; s != nil && isBin(s, role) {
 			return s.KeyIDs, s.Threshold, true
 		}
 	}
 	return nil, 0, false
+}
+
+// isBin reports whether a role is one of the bins of succinct roles (TAP 15).
+// go-tuf's own check also takes signs and upper-case digits for a bin's number.
+func isBin(s *metadata.SuccinctRoles, role string) bool {
+	number, ok := strings.CutPrefix(role, s.NamePrefix+"-")
+	last := uint64(1)<<s.BitLength - 1
+	if !ok || len(number) != len(strconv.FormatUint(last, 16)) || !all(number, isLowerHex) {
+		return false
+	}
+	n, err := strconv.ParseUint(number, 16, 64)
+	return err == nil && n <= last
 }
 
 // find returns the key that a requirement lists under keyid.
@@ -118,8 +132,7 @@ func (r Requirement) find(keyid string) (Key, bool) {
 	return Key{}, false
 }
 
-// Holder returns who holds a key, or a holder with the short keyid for a name
-// where the root names nobody.
+// holderName names who holds a key, by the short keyid where nobody is named.
 func (r Requirement) holderName(k Key) string {
 	if h, ok := r.Holders[k.ID]; ok && h.Name != "" {
 		return h.Name

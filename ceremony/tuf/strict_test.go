@@ -304,10 +304,14 @@ func TestHostileFilesCostNothing(t *testing.T) {
 		"a million brackets":      {bytes.Repeat([]byte("["), 1_000_000), "must be an object"},
 		"ten million spaces":      {bytes.Repeat([]byte(" "), 10_000_000), "the file ends"},
 		"deep nesting in unknown": {[]byte(`{"x":` + strings.Repeat(`{"a":`, 1_000_000)), "deeper than 32"},
-		"a million keys in a role": {[]byte(`{"signed":{"roles":{"root":{"keyids":[` + strings.Repeat(`"aa",`, 1_000_000)),
-			"signed.roles.root.keyids[64]: is one more than the 64"},
-		"a million keys": {[]byte(`{"signed":{"keys":` + strings.ReplaceAll(manyNames(100_000), ":1", `:{"keytype":"x","scheme":"x","keyval":{"public":"x"}}`)),
-			"is one more than the 1024"},
+		"a million keys in a role": {
+			[]byte(`{"signed":{"roles":{"root":{"keyids":[` + strings.Repeat(`"aa",`, 1_000_000)),
+			"signed.roles.root.keyids[64]: is one more than the 64",
+		},
+		"a million keys": {
+			[]byte(`{"signed":{"keys":` + strings.ReplaceAll(manyNames(100_000), ":1", `:{"keytype":"x","scheme":"x","keyval":{"public":"x"}}`)),
+			"is one more than the 1024",
+		},
 		"a huge file": {make([]byte, MaxSize+1), "read at most"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -325,7 +329,7 @@ func TestHostileFilesCostNothing(t *testing.T) {
 			if bytes := after.TotalAlloc - before.TotalAlloc; bytes > 2<<20 {
 				t.Errorf("%d bytes were allocated for a file of %d", bytes, len(c.file))
 			}
-			if took > time.Second {
+			if took > 3*time.Second { // milliseconds on a machine that is not busy
 				t.Errorf("it took %v", took)
 			}
 		})

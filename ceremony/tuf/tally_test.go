@@ -295,6 +295,22 @@ func TestRealDelegatedRolesVerify(t *testing.T) {
 	}
 }
 
+func TestBinsOfSuccinctRoles(t *testing.T) {
+	for bits, names := range map[int]map[string]bool{
+		8:  {"bin-00": true, "bin-ff": true, "bin-FF": false, "bin-+f": false, "bin--0": false, "bin-0": false, "bin-000": false, "bin-": false, "bin": false, "x-00": false, "bin-0g": false},
+		10: {"bin-000": true, "bin-3ff": true, "bin-400": false},
+		1:  {"bin-0": true, "bin-1": true, "bin-2": false},
+		32: {"bin-ffffffff": true},
+	} {
+		s := &metadata.SuccinctRoles{BitLength: bits, NamePrefix: "bin"}
+		for name, want := range names {
+			if got := isBin(s, name); got != want {
+				t.Errorf("%d bits, %s: %v", bits, name, got)
+			}
+		}
+	}
+}
+
 func TestEveryKindOfKeySignsAndVerifies(t *testing.T) {
 	spec := rootOf(1, 1, []string{"Alice"}, []string{"Alice"})
 	var ids []string

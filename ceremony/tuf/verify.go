@@ -80,6 +80,9 @@ var errNothingAsked = errors.New("no requirement says who must sign it")
 // Verify checks that doc meets every requirement, by our own count and by
 // go-tuf's VerifyDelegate. The error is a *ThresholdError where signatures are missing.
 func Verify(doc *Document, reqs []Requirement) (*Verified, error) {
+	if doc == nil {
+		return nil, errors.New("verify metadata: there is no document")
+	}
 	if len(reqs) == 0 {
 		return nil, fmt.Errorf("verify %s: %w", doc.Title(), errNothingAsked)
 	}
