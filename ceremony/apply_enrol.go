@@ -16,6 +16,7 @@ func (e EnrolBegun) apply(s *State) error {
 		return err
 	}
 	s.enrolling = with(s.enrolling, e.Serial, e.Holder)
+	s.enrolTries = with(s.enrolTries, e.Serial, s.enrolTries[e.Serial]+1)
 	return nil
 }
 

@@ -169,6 +169,8 @@ func (s *Session) safeEnrol(v Visitor, err error) (text string, whole bool) {
 	case errors.Is(err, hsm.ErrOccupied):
 		return fmt.Sprintf("Nothing was changed on the token. The key in its slot 9c may be somebody's: use another token, "+
 			"or, if that key may be lost for good, type the serial %d.", v.Info.Serial), true
+	case errors.As(err, &refused) && s.State().enrolTries[v.Info.Serial] > 1:
+		return text + " No key was made. An earlier try may have set the new PIN already: then that one is the present PIN.", true
 	case errors.As(err, &refused):
 		return text + " No key was made. A new YubiKey has the PIN 123456; this token has another one.", true
 	case errors.Is(err, hsm.ErrRemoved):

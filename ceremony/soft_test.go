@@ -25,6 +25,7 @@ type softToken struct {
 	pin       string
 	key       *ecdsa.PrivateKey
 	holder    string
+	imported  bool
 	generated int // keys made so far
 	signed    int // signatures made so far
 
@@ -43,7 +44,7 @@ func (t *softToken) Close() error   { return nil }
 
 func (t *softToken) public() hsm.Key {
 	return hsm.Key{
-		Slot: hsm.SlotSignature, Public: t.key.Public(), Algorithm: hsm.P256, Generated: true, Holder: t.holder,
+		Slot: hsm.SlotSignature, Public: t.key.Public(), Algorithm: hsm.P256, Generated: !t.imported, Holder: t.holder,
 		PINPolicy: hsm.PolicyAlways, TouchPolicy: hsm.PolicyAlways,
 	}
 }

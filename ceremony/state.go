@@ -46,6 +46,7 @@ type State struct {
 	checks     []preflight.Check
 	exceptions []Excepted
 	people     []person
+	enrolTries map[uint32]int        // serial → how often it was asked for a key
 	enrolling  map[uint32]string     // serial → holder: a key may be on the token, but is not enrolled
 	documents  []document            // empty before freeze
 	signing    map[keyRole]uint32    // keyid and role → serial of the token that was asked to sign

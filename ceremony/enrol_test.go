@@ -1,0 +1,271 @@
+package ceremony
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+
+	"conclave/ceremony/tuf"
+	"conclave/hsm"
+)
+
+// enrolling is a genesis at enrolment.
+func enrolling(t *testing.T) (*world, *Session) {
+	t.Helper()
+	w := newWorld(t, threePeople...)
+	return w, w.until(w.begin(w.planGenesis(), nil), StepEnrolment)
+}
+
+func (w *world) enrolOne(s *Session, holder, token string, erase uint32) error {
+	v, err := w.look(s, token)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return s.Enrol(context.Background(), v, holder, testPIN(w.t, w.owned[token].pin), testPIN(w.t, freshPIN), erase)
+}
+
+func TestEnrolmentThatFailsCanBeTriedAgain(t *testing.T) {
+	tests := []struct {
+		name   string
+		break_ func(*softToken)
+		want   error
+		keys   int // that the token makes in all
+	}{
+		{"token pulled before", func(k *softToken) { k.failOpen = hsm.ErrRemoved }, hsm.ErrRemoved, 1},
+		{"token pulled after it has made its key", func(k *softToken) { k.failAfter = hsm.ErrRemoved }, hsm.ErrRemoved, 1},
+		{"another program holds it", func(k *softToken) { k.failOpen = hsm.ErrBusy }, hsm.ErrBusy, 1},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			w, s := enrolling(t)
+			v, err := w.look(s, "Alice")
+			if err != nil {
+				t.Fatal(err)
+			}
+			alice := w.owned["Alice"]
+			tt.break_(alice)
+			if err := s.Enrol(context.Background(), v, "Alice", testPIN(t, "123456"), testPIN(t, freshPIN), 0); !errors.Is(err, tt.want) {
+				t.Fatalf("error is %v, want %v", err, tt.want)
+			}
+			if err := w.enrolOne(s, "Alice", "Alice", 0); err != nil {
+				t.Fatalf("the next try: %v (%s)", err, hintOf(err))
+			}
+			if alice.generated != tt.keys {
+				t.Errorf("the token made %d keys, want %d", alice.generated, tt.keys)
+			}
+			if err := w.hold(s); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+func TestWrongPINAtEnrolment(t *testing.T) {
+	w, s := enrolling(t)
+	v, err := w.look(s, "Alice")
+	if err != nil {
+		t.Fatal(err)
+	}
+	enrol := func() error {
+		return s.Enrol(context.Background(), v, "Alice", testPIN(t, "999999"), testPIN(t, freshPIN), 0)
+	}
+	var refused *hsm.PINError
+	if err := enrol(); !errors.As(err, &refused) || !strings.Contains(hintOf(err), "A new YubiKey has the PIN 123456") {
+		t.Errorf("first try: %v (%s)", err, hintOf(err))
+	}
+	if fails := w.events(EnrolFailed{}.Kind()); len(fails) != 1 || fails[0].(EnrolFailed).Retries != 2 {
+		t.Errorf("on record: %+v", fails)
+	}
+	if err := enrol(); !errors.As(err, &refused) || !strings.Contains(hintOf(err), "may have set the new PIN already") {
+		t.Errorf("second try: %v (%s)", err, hintOf(err))
+	}
+	if err := enrol(); ruleOf(err) != "last try" {
+		t.Errorf("third try: %v, want the rule about the last try", err)
+	}
+	if got := w.owned["Alice"].info.Retries; got != 1 {
+		t.Errorf("%d tries left, want 1", got)
+	}
+}
+
+func TestOccupiedTokenIsErasedOnlyByItsSerial(t *testing.T) {
+	w, s := enrolling(t)
+	alice := w.owned["Alice"]
+	if _, err := alice.Enrol(context.Background(), hsm.Enrolment{Holder: "somebody", CurrentPIN: testPIN(t, "123456")}); err != nil {
+		t.Fatal(err)
+	}
+	for _, erase := range []uint32{0, 1001} {
+		err := w.enrolOne(s, "Alice", "Alice", erase)
+		if !errors.Is(err, hsm.ErrOccupied) || !strings.Contains(hintOf(err), "type the serial 1000") {
+			t.Errorf("erase %d: %v (%s)", erase, err, hintOf(err))
+		}
+	}
+	if n := len(w.events(EnrolBegun{}.Kind())); n != 0 {
+		t.Errorf("%d enrolments were begun", n)
+	}
+	if err := w.enrolOne(s, "Alice", "Alice", 1000); err != nil {
+		t.Error(err)
+	}
+}
+
+// The key on a token that was asked for one may be taken without a new one
+// being made. It must not be a way to slip in a key from elsewhere.
+func TestOnlyTheKeyOfACutOffEnrolmentIsTaken(t *testing.T) {
+	tests := []struct {
+		name   string
+		change func(*world, *softToken)
+	}{
+		{"labelled for somebody else", func(_ *world, k *softToken) { k.holder = "Eve" }},
+		{"without a label", func(_ *world, k *softToken) { k.holder = "" }},
+		{"imported", func(_ *world, k *softToken) { k.imported = true }},
+		{"somebody else's key", func(w *world, k *softToken) { k.key = w.owned["Bob"].key }},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			w, s := enrolling(t)
+			if err := w.enrolOne(s, "Bob", "Bob", 0); err != nil {
+				t.Fatal(err)
+			}
+			alice := w.owned["Alice"]
+			alice.failAfter = hsm.ErrRemoved
+			if err := w.enrolOne(s, "Alice", "Alice", 0); !errors.Is(err, hsm.ErrRemoved) {
+				t.Fatal(err)
+			}
+			tt.change(w, alice)
+			if err := w.enrolOne(s, "Alice", "Alice", 0); !errors.Is(err, hsm.ErrOccupied) {
+				t.Errorf("error is %v, want ErrOccupied", err)
+			}
+		})
+	}
+}
+
+func TestEnrolmentRules(t *testing.T) {
+	w, s := enrolling(t)
+	if err := w.enrolOne(s, "Alice", "Alice", 0); err != nil {
+		t.Fatal(err)
+	}
+	tests := []struct{ name, holder, token, rule string }{
+		{"a second time", "Alice", "Carol", "enrolment"},
+		{"on somebody else's token", "Bob", "Alice", "serial"},
+		{"by somebody who is not planned", "Mallory", "Carol", "holder"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			if err := w.enrolOne(s, tt.holder, tt.token, 1000); ruleOf(err) != tt.rule {
+				t.Errorf("error is %v, want the rule about the %s", err, tt.rule)
+			}
+		})
+	}
+	if err := s.Freeze(); ruleOf(err) != "order" {
+		t.Errorf("freeze with people missing: %v", err)
+	}
+}
+
+// Two people, one key: whoever has it would count twice.
+func TestKeyThatIsEnrolledAlreadyOrOnlineIsRefused(t *testing.T) {
+	w, s := enrolling(t)
+	if err := w.enrolOne(s, "Alice", "Alice", 0); err != nil {
+		t.Fatal(err)
+	}
+	state := s.State()
+	state, err := state.Apply(EnrolBegun{Holder: "Bob", Serial: 1001})
+	if err != nil {
+		t.Fatal(err)
+	}
+	bob := newSoftToken(1001)
+	if _, err := bob.Enrol(context.Background(), hsm.Enrolment{Holder: "Bob", CurrentPIN: testPIN(t, "123456")}); err != nil {
+		t.Fatal(err)
+	}
+	good, err := newEnrolled("Bob", bob.info, bob.public(), hsm.Attestation{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	alices, err := newEnrolled("Bob", bob.info, w.owned["Alice"].public(), hsm.Attestation{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	foreign, err := w.owned["Alice"].Attest(context.Background(), hsm.SlotSignature)
+	if err != nil {
+		t.Fatal(err)
+	}
+	change := func(f func(*Enrolled)) Enrolled {
+		e := good
+		f(&e)
+		return e
+	}
+	tests := []struct {
+		name string
+		e    Enrolled
+		rule string
+	}{
+		{"the key of another holder", alices, "key"},
+		{"no key", change(func(e *Enrolled) { e.Key = "" }), "key"},
+		{"evidence about another key", change(func(e *Enrolled) { e.Evidence.KeyID = alices.Evidence.KeyID }), "evidence"},
+		{"attestation of another key", change(func(e *Enrolled) { e.Evidence.Leaf = foreign.Leaf }), "evidence"},
+		{"attestation that is no certificate", change(func(e *Enrolled) { e.Evidence.Leaf = []byte("x") }), "evidence"},
+		{"no touch", change(func(e *Enrolled) { e.Evidence.TouchPolicy = "never" }), "evidence"},
+		{"PIN once", change(func(e *Enrolled) { e.Evidence.PINPolicy = "once" }), "evidence"},
+		{"another slot", change(func(e *Enrolled) { e.Evidence.Slot = "9a" }), "evidence"},
+		{"a token that was not asked", change(func(e *Enrolled) { e.Evidence.Serial = 1002 }), "order"},
+		{"another holder than was begun", change(func(e *Enrolled) { e.Holder = "Carol" }), "order"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			if _, err := state.Apply(tt.e); ruleOf(err) != tt.rule {
+				t.Errorf("error is %v (rule %q), want the rule about the %s", err, ruleOf(err), tt.rule)
+			}
+		})
+	}
+	if _, err := state.Apply(good); err != nil {
+		t.Errorf("the good one: %v", err)
+	}
+	bundle := *state.bundle
+	plan := *bundle.Plan
+	key, err := tuf.ParsePublicKey([]byte(good.Key))
+	if err != nil {
+		t.Fatal(err)
+	}
+	plan.Snapshot = []tuf.Key{key}
+	bundle.Plan = &plan
+	state.bundle = &bundle
+	if _, err := state.Apply(good); ruleOf(err) != "key" {
+		t.Errorf("a key that is an online key: %v", err)
+	}
+}
+
+func TestDroppedHolderLeavesTheDraft(t *testing.T) {
+	w, s := enrolling(t)
+	if err := s.Drop("Carol", "", []string{"Olga"}); ruleOf(err) != "exception" {
+		t.Errorf("without a reason: %v", err)
+	}
+	if err := s.Drop("Carol", "the token is broken", nil); ruleOf(err) != "exception" {
+		t.Errorf("by nobody: %v", err)
+	}
+	for _, name := range []string{"Alice", "Bob"} {
+		if err := w.enrolOne(s, name, name, 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.Drop("Carol", "the token is broken", []string{"Olga"}); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.hold(s); err != nil {
+		t.Fatal(err)
+	}
+	if n := len(s.State().Bundle().Document(tuf.Root).Holders()); n != 2 {
+		t.Errorf("root 1 names %d holders, want 2", n)
+	}
+	if len(s.State().Exceptions()) == 0 {
+		t.Error("it is no exception on record")
+	}
+}
+
+func TestHolderWithoutWhomAThresholdCannotBeMetStays(t *testing.T) {
+	_, s := enrolling(t)
+	if err := s.Drop("Carol", "ill", []string{"Olga"}); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Drop("Bob", "ill too", []string{"Olga"}); ruleOf(err) != "threshold" {
+		t.Errorf("error is %v, want the rule about the threshold", err)
+	}
+}
