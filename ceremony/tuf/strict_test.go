@@ -408,3 +408,19 @@ func checkAgainstGoTUF(t testing.TB, d *Document) {
 		t.Fatal("the file is not JSON")
 	}
 }
+
+// go-tuf's view is tampered with after reading, as a difference between the
+// two readers would do it.
+func TestViewThatIsNotThePayloadIsRefused(t *testing.T) {
+	d := *mustParse(t, []byte(small))
+	if err := d.agree(); err != nil {
+		t.Fatal(err)
+	}
+	v := *d.Targets()
+	v.Version = 9
+	d.signed = &v
+	var format *FormatError
+	if err := d.agree(); !errors.As(err, &format) || format.Path != "signed.version" {
+		t.Errorf("got %v", err)
+	}
+}
