@@ -435,11 +435,11 @@ func closedToken(t *testing.T, b *bench) {
 		}
 	}
 	before := b.counts()
-	if _, err := b.sign(t); err == nil {
-		t.Fatal("a closed token signed")
+	if _, err := b.sign(t); err == nil || errors.Is(err, hsm.ErrRemoved) {
+		t.Fatalf("a closed token signed, or says that it was removed: %v", err)
 	}
-	if _, err := b.token.Keys(t.Context()); err == nil {
-		t.Fatal("a closed token listed keys")
+	if _, err := b.token.Keys(t.Context()); err == nil || errors.Is(err, hsm.ErrRemoved) {
+		t.Fatalf("a closed token listed keys, or says that it was removed: %v", err)
 	}
 	b.unchanged(t, before)
 }
@@ -471,6 +471,13 @@ func wrongPIN(t *testing.T, b *bench) {
 	b.reopen(t)
 	all := b.token.Info().Retries
 	b.refused(t, all-1)
+	if _, err := b.sign(t); err != nil {
+		t.Fatal(err)
+	}
+	if got := b.token.Info().Retries; got != all {
+		t.Fatalf("after the right PIN Info says %d tries, not %d", got, all)
+	}
+	b.refused(t, all-1)
 	b.refused(t, all-2)
 	b.reopen(t)
 	if got := b.token.Info().Retries; got != all-2 {
@@ -493,6 +500,9 @@ func blockedPIN(t *testing.T, b *bench) {
 	}
 	_, err := b.token.Sign(t.Context(), b.wrong(t), hsm.SlotSignature, digest[:])
 	mustBe(t, err, hsm.ErrBlocked)
+	if got := b.token.Info().Retries; got != 0 {
+		t.Fatalf("Info says %d tries are left", got)
+	}
 	_, err = b.sign(t)
 	mustBe(t, err, hsm.ErrBlocked)
 	b.reopen(t)

@@ -365,6 +365,19 @@ func (p player) long(raw []byte) []byte {
 	return b
 }
 
+// f9 signs attestations only: whoever could have it sign at will could attest
+// any key.
+func TestTheAttestationKeySignsNothingElse(t *testing.T) {
+	p := play(t, "5.7.1")
+	if b, st := p.sign(refAttestation); st != statusBadParameter || b != nil {
+		t.Fatalf("signature %x, status %04x", b, st)
+	}
+	p.ok(rightPIN)
+	if b, st := p.sign(refAttestation); st != statusBadParameter || b != nil {
+		t.Fatalf("signature %x, status %04x", b, st)
+	}
+}
+
 func TestTheRootSaysPractice(t *testing.T) {
 	p := play(t, "5.7.1")
 	for _, cert := range []*x509.Certificate{p.card.Root(), p.card.device} {
