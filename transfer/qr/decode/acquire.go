@@ -1,0 +1,185 @@
+package decode
+
+import "time"
+
+// pass is one way to look for finders: at full or half size, smoothed or not,
+// with thresholds from near or far around.
+type pass struct {
+	half, smooth  bool
+	reach, margin int
+}
+
+// passes go from what most pictures need to what few do.
+var passes = []pass{
+	{reach: 2, margin: 4},
+	{smooth: true, reach: 3, margin: 2},
+	{half: true, reach: 2, margin: 2},
+	{reach: 6, margin: 0},
+	{smooth: true, reach: 1, margin: 1},
+	{half: true, reach: 1, margin: 0},
+	{smooth: true, reach: 8, margin: 6},
+}
+
+// search is one acquisition: what has been seen so far in one picture.
+type search struct {
+	p, soft *plane
+	until   time.Time
+	want    int // symbols
+	frames  []frame
+	tried   map[[3]int]bool
+	found   []finding
+	miss    Miss
+}
+
+// finding is a symbol that was read, and where.
+type finding struct {
+	text string
+	pose pose
+}
+
+func (s *search) late() bool { return time.Now().After(s.until) }
+
+func (s *search) done() bool { return len(s.found) >= s.want }
+
+// run goes through the passes until enough is found or time is up.
+func (s *search) run() {
+	for _, q := range passes {
+		if s.done() || s.late() {
+			return
+		}
+		before := len(s.frames)
+		s.look(q)
+		if len(s.frames) > before {
+			s.combine()
+		}
+	}
+}
+
+// look adds the finders that one pass sees.
+func (s *search) look(q pass) {
+	p, scale := s.p, 1.
+	if q.smooth {
+		p = s.smoothed()
+	}
+	if q.half {
+		p, scale = s.p.half(), 2
+	}
+	if p.w < 21 || p.h < 21 {
+		return
+	}
+	for _, h := range p.binarize(q.reach, q.margin).scan(1) {
+		if s.late() {
+			return
+		}
+		h.c, h.module = h.c.mul(scale), h.module*scale
+		if s.seen(h) {
+			continue
+		}
+		if f, ok := s.smoothed().frameOf(h); ok && !s.seen(hit{c: f.c, module: f.module()}) {
+			s.frames = append(s.frames, f)
+		}
+	}
+}
+
+func (s *search) smoothed() *plane {
+	if s.soft == nil {
+		s.soft = s.p.smooth()
+	}
+	return s.soft
+}
+
+// seen tells whether a finder is already among the frames.
+func (s *search) seen(h hit) bool {
+	for i := range s.frames {
+		f := &s.frames[i]
+		if m := f.module(); f.c.sub(h.c).abs() < 2*m && h.module < 2.5*m && m < 2.5*h.module {
+			return true
+		}
+	}
+	return false
+}
+
+// maxTriples bounds how many combinations of finders one pass follows.
+const maxTriples = 24
+
+// combine tries the finders' combinations that have not been tried.
+func (s *search) combine() {
+	all := triples(s.frames)
+	for i := 0; i < len(all) && i < maxTriples; i++ {
+		if s.done() || s.late() {
+			return
+		}
+		t := &all[i]
+		if key := t.key(); s.tried[key] || s.taken(t) {
+			continue
+		} else {
+			s.tried[key] = true
+		}
+		s.miss.see(t)
+		if f, ok := s.attempt(t); ok {
+			s.add(f)
+		}
+	}
+}
+
+// key tells combinations apart.
+func (t *triple) key() [3]int {
+	return [3]int{int(t.tl.c.x)<<16 | int(t.tl.c.y), int(t.tr.c.x)<<16 | int(t.tr.c.y), int(t.bl.c.x)<<16 | int(t.bl.c.y)}
+}
+
+// taken tells whether a finder belongs to a symbol that has been read.
+func (s *search) taken(t *triple) bool {
+	for i := range s.found {
+		q := &s.found[i].pose
+		for _, f := range []*frame{&t.tl, &t.tr, &t.bl} {
+			if q.covers(f.c) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// covers tells whether a point lies within the symbol.
+func (s *pose) covers(c point) bool {
+	n := float64(s.size())
+	corners := [...]point{s.pointAt(0, 0), s.pointAt(n, 0), s.pointAt(n, n), s.pointAt(0, n)}
+	sign := 0.
+	for i, a := range corners {
+		x := corners[(i+1)%4].sub(a).cross(c.sub(a))
+		if x*sign < 0 {
+			return false
+		}
+		sign = x
+	}
+	return true
+}
+
+func (s *search) add(f finding) { s.found = append(s.found, f) }
+
+// minTiming is the score of a version's timing lines (at most 2) below which
+// it is not followed.
+const minTiming = .5
+
+// attempt follows one triple through its likeliest versions.
+func (s *search) attempt(t *triple) (finding, bool) {
+	guesses := t.versions(s.smoothed())
+	for i := 0; i < len(guesses) && i < 3; i++ {
+		g := &guesses[i]
+		if g.score < minTiming || s.late() {
+			break
+		}
+		q, agree := t.place(s.smoothed(), g)
+		if agree < limitAgree {
+			continue
+		}
+		s.miss.fit(&q)
+		if text, ok := q.readout(s.p); ok {
+			return finding{text, q}, true
+		}
+		if text, ok := q.readout(s.smoothed()); ok {
+			return finding{text, q}, true
+		}
+	}
+	return finding{}, false
+}

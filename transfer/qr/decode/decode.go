@@ -1,0 +1,155 @@
+// Package decode reads QR symbols from pictures, in pure Go: from camera
+// frames as they come, and from files.
+//
+// It promises never to return a wrong content: only what Reed-Solomon codes
+// confirmed is returned, and only from a place where the patterns that every
+// symbol of its version shares were found. It promises to answer in time: a
+// frame without a symbol costs at most the deadline. It never panics,
+// whatever the picture.
+//
+// # How
+//
+// Acquisition looks for finder patterns with several thresholds and sizes, at
+// any rotation; joins three to a triple; tells the version from the timing
+// lines; and fits one homography and one radial term to all patterns known for
+// that version. The modules are compared with the mean around them or, where
+// that does not suffice, passed through a filter trained on the known modules.
+// The following frames start from the last fit. What the locator misses goes
+// to gozxing's readers and, where allowed, to zbarimg.
+package decode
+
+import (
+	"image"
+	"time"
+)
+
+// Options choose between speed and patience.
+type Options struct {
+	// Deadline is the longest that one picture may take, but for the child
+	// process; 0 means FrameDeadline.
+	Deadline time.Duration
+
+	// Symbols is how many symbols a picture may hold; 0 means one. Pictures
+	// with fewer take until the deadline when something else looks like one.
+	Symbols int
+
+	// Track starts from where the last picture's symbols were.
+	Track bool
+
+	// Cascade also asks gozxing's readers, within the deadline.
+	Cascade bool
+
+	// Inverted also looks for light symbols on dark ground.
+	Inverted bool
+
+	// Zbar also asks zbarimg, where it is installed. A child process for each
+	// missed picture is too slow for a camera.
+	Zbar bool
+}
+
+// FrameDeadline bounds the time for a camera's frame.
+const FrameDeadline = 150 * time.Millisecond
+
+// PictureDeadline bounds the time for a picture file, such as a scanned page.
+const PictureDeadline = 5 * time.Second
+
+// Frames are options for a camera or video: one symbol, tracked.
+func Frames() Options {
+	return Options{Deadline: FrameDeadline, Symbols: 1, Track: true, Cascade: true}
+}
+
+// Pictures are options for files that have nothing to do with each other.
+func Pictures() Options {
+	return Options{Deadline: PictureDeadline, Symbols: 64, Cascade: true, Inverted: true, Zbar: true}
+}
+
+// maxSide bounds a picture's sides: a page at 1200 dpi.
+const maxSide = 16384
+
+// minSide is the side of the smallest symbol at one pixel a module.
+const minSide = 21
+
+// Decoder reads one stream of pictures. It is not safe for concurrent use.
+type Decoder struct {
+	opt  Options
+	last []pose
+}
+
+// New returns a Decoder.
+func New(opt Options) *Decoder {
+	if opt.Deadline <= 0 {
+		opt.Deadline = FrameDeadline
+	}
+	if opt.Symbols <= 0 {
+		opt.Symbols = 1
+	}
+	return &Decoder{opt: opt}
+}
+
+// Decode returns the contents of the symbols in a picture: bytes as the symbol
+// holds them, or UTF-8 where it names a character set. Where there are none,
+// the error is a *Miss.
+func (d *Decoder) Decode(img *image.Gray) ([]string, error) {
+	began := time.Now()
+	b := img.Bounds()
+	if b.Dx() < minSide || b.Dy() < minSide || b.Dx() > maxSide || b.Dy() > maxSide {
+		return nil, &Miss{Stage: NoSymbol}
+	}
+	p := newPlane(img)
+	if d.opt.Track && len(d.last) > 0 {
+		if texts := d.track(p); len(texts) > 0 {
+			return texts, nil
+		}
+	}
+	return d.acquire(p, began)
+}
+
+// acquire looks at the whole picture.
+func (d *Decoder) acquire(p *plane, began time.Time) ([]string, error) {
+	until := began.Add(d.opt.Deadline)
+	own := until
+	if d.opt.Cascade {
+		own = began.Add(d.opt.Deadline * 2 / 3)
+	}
+	s := search{p: p, until: own, want: d.opt.Symbols, tried: map[[3]int]bool{}}
+	s.run()
+	if len(s.found) > 0 {
+		d.keep(s.found)
+		return contents(s.found), nil
+	}
+	if d.opt.Inverted {
+		i := search{p: p.invert(), until: own, want: d.opt.Symbols, tried: map[[3]int]bool{}}
+		if i.run(); len(i.found) > 0 {
+			return contents(i.found), nil
+		}
+	}
+	if texts := d.others(p, until); len(texts) > 0 {
+		return texts, nil
+	}
+	return nil, &s.miss
+}
+
+// others asks the other decoders.
+func (d *Decoder) others(p *plane, until time.Time) []string {
+	if d.opt.Cascade {
+		if texts := cascade(p, until); len(texts) > 0 {
+			return texts
+		}
+	}
+	return nil
+}
+
+// keep remembers where the symbols were.
+func (d *Decoder) keep(found []finding) {
+	d.last = d.last[:0]
+	for _, f := range found {
+		d.last = append(d.last, f.pose)
+	}
+}
+
+func contents(found []finding) (out []string) {
+	for _, f := range found {
+		out = append(out, f.text)
+	}
+	return out
+}
