@@ -233,6 +233,7 @@ func (w *world) enrol(s *Session) error {
 		if err := s.Enrol(context.Background(), v, p.Name, testPIN(w.t, w.owned[p.Name].pin), testPIN(w.t, freshPIN), 0); err != nil {
 			return err
 		}
+		w.owned[p.Name].pin = freshPIN
 	}
 	return nil
 }
