@@ -10,6 +10,7 @@ import (
 
 	"conclave/ceremony"
 	"conclave/tui/room"
+	"conclave/tui/say"
 	"conclave/tui/text"
 )
 
@@ -49,6 +50,8 @@ type App struct {
 	help    bool
 	scroll  int
 	verdict []text.Safe // of confirm, shown until the ceremony is closed
+
+	parting *say.Notice // why the sealed record is not on the medium
 
 	pending    map[opID]*question
 	lastOp     opID
@@ -127,7 +130,7 @@ func (a *App) ticked() tea.Cmd {
 func (a *App) enter(s room.Session, tray Tray, leave func() error) tea.Cmd {
 	a.dropAll()
 	a.session, a.state, a.tray, a.leave = s, s.State(), tray, leave
-	a.step, a.verdict, a.readers, a.now = "", nil, readers{}, s.Now()
+	a.step, a.verdict, a.parting, a.readers, a.now = "", nil, nil, readers{}, s.Now()
 	if tray != nil {
 		a.tokens = tray.Tokens()
 	}
@@ -154,7 +157,7 @@ func (a *App) screenOf(step ceremony.Step) Screen {
 	case ceremony.StepRollCall:
 		return &rollCallScreen{stage: s}
 	case ceremony.StepEnrolment:
-		return &enrolScreen{stage: s}
+		return &enrolScreen{stage: s, tried: map[uint32]bool{}}
 	case ceremony.StepFreeze:
 		return &freezeScreen{stage: s}
 	case ceremony.StepReview:

@@ -40,6 +40,10 @@ func newCard(s *signScreen, v ceremony.Visitor, asked []ceremony.Challenge) *car
 	for _, q := range asked {
 		c.form.fields = append(c.form.fields, newField("%s", say.Ask(q, v.Acts)))
 	}
+	if len(asked) == 0 { // approved on an earlier visit, and on the record
+		c.matched = true
+		c.askPIN()
+	}
 	return c
 }
 
@@ -180,7 +184,7 @@ func (c *card) made(act ceremony.Act, serial uint32, err error) tea.Cmd {
 func (c *card) refused(act ceremony.Act, err error) {
 	c.pin.Wipe()
 	c.pin = nil
-	n := say.SignTrouble(err, c.v, act, c.done)
+	n := say.SignTrouble(err, act)
 	var refused *hsm.PINError
 	switch {
 	case errors.As(err, &refused):
@@ -198,7 +202,7 @@ func (c *card) refused(act ceremony.Act, err error) {
 
 // stop ends the waiting, not the act: that is the token's to end.
 func (c *card) stop() {
-	n := say.SignTrouble(context.Canceled, c.v, c.left[0], c.done)
+	n := say.Stopped(c.v, c.left[0])
 	c.s.putAway()
 	c.s.tell(n)
 }
@@ -250,6 +254,9 @@ func (c *card) actLines() []Line {
 		}
 		lines = append(lines, ln(state, sp(plain, "%d  ", i+1),
 			span{text.Pad(say.Act(a), 14), strong}, sp(plain, " %s ...", c.words(a))))
+		if extra := say.Extra(a); !extra.Empty() && i >= len(c.done) {
+			lines = append(lines, ln(sp(dim, "%23s(%s)", "", extra)))
+		}
 	}
 	return lines
 }

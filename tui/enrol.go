@@ -19,7 +19,11 @@ type enrolScreen struct {
 	token   *ceremony.Visitor // the token that is to make the key
 	form    form
 	working bool
+	tried   map[uint32]bool // tokens whose enrolment was begun here: the key in them is theirs to take
 }
+
+// erases reports that going on would destroy a key.
+func (s *enrolScreen) erases(v ceremony.Visitor) bool { return !v.Blank && !s.tried[v.Info.Serial] }
 
 func (s *enrolScreen) Title() string { return "enrolment" }
 
@@ -108,7 +112,7 @@ func (s *enrolScreen) tokenPage(w int) Page {
 		p.Lines = append(p.Lines, para(w, touchIn, plain, text.Clean("Making a key takes a few seconds."))...)
 		return p
 	}
-	if !v.Blank {
+	if s.erases(*v) {
 		p.Lines = append(p.Lines, noticeLines(w, say.Notice{
 			What: text.Clean("This token already holds a key. Going on destroys that key for ever."),
 			Do:   text.Clean("If you are not certain, esc, and take another token."),
@@ -179,14 +183,18 @@ func (s *enrolScreen) arrived(v ceremony.Visitor, err error) tea.Cmd {
 	case err != nil:
 		s.tell(say.Trouble(err))
 		return nil
-	case v.Holder != "":
+	case v.Info.Retries == 0:
+		s.tell(say.Trouble(hsm.ErrBlocked))
+		return nil
+	}
+	switch p, ok := say.Find(s.app.state, v.Holder); {
+	case ok && p.Enrolled:
 		if s.news.Empty() {
 			s.tell(say.Notice{What: text.F("Token %d is %s's already.", v.Info.Serial, v.Holder), Do: text.Clean("Take it out.")})
 		}
 		return nil
-	case v.Info.Retries == 0:
-		s.tell(say.Trouble(hsm.ErrBlocked))
-		return nil
+	case ok:
+		s.name = p.Name // who put it in at the roll call
 	}
 	s.clear()
 	s.token, s.form = &v, s.fields(v)
@@ -195,7 +203,7 @@ func (s *enrolScreen) arrived(v ceremony.Visitor, err error) tea.Cmd {
 
 func (s *enrolScreen) fields(v ceremony.Visitor) form {
 	var f form
-	if !v.Blank {
+	if s.erases(v) {
 		f.fields = append(f.fields, newField("serial, to destroy its key"))
 	}
 	current := newPINField(s.app.mono, "current PIN")
@@ -218,7 +226,7 @@ func (s *enrolScreen) enrol() tea.Cmd {
 		return nil
 	}
 	v, erase := *s.token, uint32(0)
-	if !v.Blank {
+	if s.erases(v) {
 		typed, err := strconv.ParseUint(s.form.fields[0].text(), 10, 32)
 		if erase = uint32(typed); err != nil || erase != v.Info.Serial {
 			s.tell(say.Notice{What: text.F("That is not the serial of this token, %d.", v.Info.Serial), Kept: text.Clean("Nothing was sent to the token.")})
@@ -249,7 +257,8 @@ func (s *enrolScreen) make(v ceremony.Visitor, current, fresh *hsm.PIN, erase ui
 		s.busy, s.working, s.token = 0, false, nil
 		s.form.wipe()
 		if err != nil {
-			s.tell(say.EnrolTrouble(err, who))
+			s.tried[v.Info.Serial] = true
+			s.tell(say.Trouble(err))
 			return nil
 		}
 		s.name = ""

@@ -1,6 +1,8 @@
 package tui
 
 import (
+	"context"
+
 	tea "charm.land/bubbletea/v2"
 
 	"conclave/ceremony"
@@ -94,7 +96,7 @@ func (s *stage) export() tea.Cmd {
 	cmd := ask(s.app, ignoring2(s.app.session.Export), func(_ ceremony.Exported, err error) tea.Cmd {
 		s.busy = 0
 		if err != nil {
-			s.tell(say.ExportTrouble(err))
+			s.tell(say.Trouble(err))
 		}
 		return nil
 	})
@@ -102,10 +104,28 @@ func (s *stage) export() tea.Cmd {
 	return cmd
 }
 
+// verdictAgain works the verdict out where it was not just found: after a resume.
+func (s *stage) verdictAgain() tea.Cmd {
+	if len(s.app.verdict) > 0 {
+		return nil
+	}
+	state, when := s.app.state, s.app.now
+	return ask(s.app, func(context.Context) ([]string, error) {
+		verdict, _, err := state.Verdict(when)
+		return verdict, err
+	}, func(verdict []string, err error) tea.Cmd {
+		if err == nil {
+			s.app.verdict = cleanAll(verdict)
+		}
+		return nil
+	})
+}
+
 // An exportScreen writes the bundle to the medium.
 type exportScreen struct{ stage }
 
-func (s *exportScreen) Title() string { return "export" }
+func (s *exportScreen) start() tea.Cmd { return s.verdictAgain() }
+func (s *exportScreen) Title() string  { return "export" }
 
 func (s *exportScreen) Body(w, _ int) Page {
 	p := Page{Lines: s.verdictLines(w)}
@@ -147,7 +167,8 @@ func newCloseScreen(s stage) *closeScreen {
 	return c
 }
 
-func (s *closeScreen) Title() string { return "close" }
+func (s *closeScreen) start() tea.Cmd { return s.verdictAgain() }
+func (s *closeScreen) Title() string  { return "close" }
 
 func (s *closeScreen) Body(w, _ int) Page {
 	p := Page{Lines: append(s.verdictLines(w), s.exportLines(w)...)}
@@ -167,8 +188,19 @@ func (s *closeScreen) seal() tea.Cmd {
 		s.tell(say.Notice{What: text.Clean("Type the word seal to close the ceremony."), Kept: text.Clean("It is still open.")})
 		return nil
 	}
-	session, statement := s.app.session, s.statement.text()
-	return s.act(func() error { return session.CloseCeremony(statement) }, say.ExportTrouble, nil)
+	return s.sealWith(s.statement.text())
+}
+
+// sealWith seals the record and writes it to the medium. Where only the second
+// fails, the ceremony is closed all the same: the last screen says so.
+func (s *stage) sealWith(statement string) tea.Cmd {
+	session := s.app.session
+	s.app.parting = nil
+	return s.act(func() error { return session.CloseCeremony(statement) }, func(err error) say.Notice {
+		n := say.Trouble(err)
+		s.app.parting = &n
+		return n
+	}, nil)
 }
 
 func (s *closeScreen) typing() bool            { return s.busy == 0 }
@@ -178,11 +210,15 @@ func (s *closeScreen) pasted(t string)         { s.form.current().pasted(t) }
 // A doneScreen says what there is to take away.
 type doneScreen struct{ stage }
 
-func (s *doneScreen) Title() string { return "closed" }
+func (s *doneScreen) start() tea.Cmd { return s.verdictAgain() }
+func (s *doneScreen) Title() string  { return "closed" }
 
 func (s *doneScreen) Body(w, _ int) Page {
 	st := s.app.state
 	p := Page{Lines: append([]Line{blank}, okLines(w, text.Clean("The ceremony is closed and its record is sealed."))...)}
+	if n := s.app.parting; n != nil {
+		p.Lines = append(append(p.Lines, blank), noticeLines(w, *n)...)
+	}
 	p.Lines = append(append(p.Lines, blank), s.verdictLines(w)...)
 	p.Lines = append(p.Lines, s.exportLines(w)...)
 	for _, e := range st.Exceptions() {
@@ -197,5 +233,10 @@ func (s *doneScreen) Body(w, _ int) Page {
 }
 
 func (s *doneScreen) Keys() []Key {
-	return []Key{on("q", "leave this ceremony", s.app.goHome, "q")}
+	keys := []Key{on("q", "leave this ceremony", s.app.goHome, "q")}
+	if s.app.parting != nil {
+		again := on("w", "write the record again", func() tea.Cmd { return s.sealWith("") }, "w")
+		keys = append([]Key{again}, keys...)
+	}
+	return s.idle(keys...)
 }

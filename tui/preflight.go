@@ -75,16 +75,15 @@ func checkLines(w int, c preflight.Check) []Line {
 func (s *preflightScreen) Keys() []Key {
 	keys := []Key{on("s", "check again", s.check, "s")}
 	if st := s.app.state; len(st.Open()) > 0 {
-		keys = append(keys, on("x", "exception", s.except, "x"))
+		keys = append(keys, on("x", "exception", func() tea.Cmd { return s.except(st.Open()[0]) }, "x"))
 	} else if len(st.Checks()) > 0 {
 		keys = append(keys, on("enter", "continue", s.readClock, "enter"))
 	}
 	return s.idle(keys...)
 }
 
-// except asks for a decision on the first line that wants one.
-func (s *preflightScreen) except() tea.Cmd {
-	what := s.app.state.Open()[0]
+// except asks for a decision on a line that wants one.
+func (s *stage) except(what string) tea.Cmd {
 	about := []text.Safe{
 		text.F("Go on in spite of: %s", what),
 		text.Clean("This is an exception. What was found, why it is accepted, and by whom, goes on record and is read by everybody who checks it later."),
@@ -94,7 +93,7 @@ func (s *preflightScreen) except() tea.Cmd {
 			about[0] = text.F("Go on in spite of: %s. %s", what, c.Text)
 		}
 	}
-	return s.app.open(decide(s.stage, "exception", about, func(why string, by []string) error {
+	return s.app.open(decide(*s, "exception", about, func(why string, by []string) error {
 		return s.app.session.Except(what, why, by)
 	}, func() { s.good("On record: %s is accepted.", what) }))
 }

@@ -34,6 +34,9 @@ func (s *signScreen) Body(w, _ int) Page {
 		p.Lines = append(p.Lines, hanging(w, sp(plain, "   "), text.Clean(l), plain)...)
 	}
 	p.Foot = append(s.said(w), s.app.blindLines(w)...)
+	if open := st.Open(); len(open) > 0 {
+		p.Foot = append(append(p.Foot, blank), hanging(w, sp(warn, "%-5s", say.Stop), say.WantDecision(open), strong)...)
+	}
 	if !st.Complete() {
 		p.Foot = append(p.Foot, blank, say1(strong, "   Put in the next token."))
 	}
@@ -49,11 +52,12 @@ func (s *signScreen) Keys() []Key {
 	if st.Complete() {
 		keys = append(keys, on("enter", "continue", func() tea.Cmd { return s.act(s.app.session.CloseSigning, nil, nil) }, "enter"))
 	} else {
-		keys = append(keys, on("e", "go on as it is (partial)", s.partial, "e"))
+		keys = append(keys, on("e", "go on partial", s.partial, "e"))
 	}
 	return s.idle(append(keys,
+		on("x", "exception", s.exception, "x"),
 		on("l", "look again", now(s.app.lookAgain), "l"),
-		on("w", "witness view", s.witness, "w", "ctrl+w"))...)
+		on("w", "words", s.witness, "w", "ctrl+w"))...)
 }
 
 // partial asks whether to leave signing while signatures are missing.
@@ -71,6 +75,22 @@ func cleanAll(lines []string) []text.Safe {
 		out = append(out, text.Clean(l))
 	}
 	return out
+}
+
+// exception puts on record a decision on what is open, or else whatever happened.
+func (s *signScreen) exception() tea.Cmd {
+	if open := s.app.state.Open(); len(open) > 0 {
+		return s.except(open[0])
+	}
+	what := newField("what happened")
+	session := s.app.session
+	a := decide(s.stage, "exception", []text.Safe{
+		text.Clean("Put on record what happened against the script, and what was decided. Nothing else changes."),
+	}, func(why string, by []string) error { return session.Except(what.text(), why, by) }, func() {
+		s.good("On record: %s.", what.text())
+	})
+	a.fields = append([]*field{what}, a.fields...)
+	return s.app.open(a)
 }
 
 func (s *signScreen) witness() tea.Cmd { return s.app.open(&witnessScreen{app: s.app}) }

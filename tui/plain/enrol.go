@@ -90,9 +90,13 @@ func (d *dialogue) drop(typed string) error {
 }
 
 func (d *dialogue) enrol(holder string, v ceremony.Visitor) error {
-	if v.Holder != "" {
+	switch p, ok := say.Find(d.s.State(), v.Holder); {
+	case ok && p.Enrolled:
 		d.say("Token %d is %s's already. Take it out.", v.Info.Serial, v.Holder)
 		return nil
+	case ok && p.Name != holder:
+		d.say("Token %d was put in by %s at the roll call.", v.Info.Serial, p.Name)
+		holder = p.Name
 	}
 	d.say("Token %d, firmware %s, %s.", v.Info.Serial, v.Info.Firmware, say.Tries(v.Info.Retries))
 	erase, ok, err := d.mayEnrol(holder, v)
@@ -109,7 +113,8 @@ func (d *dialogue) enrol(holder string, v ceremony.Visitor) error {
 	err = d.atToken(func() error { return d.s.Enrol(d.ctx, v, holder, current, fresh, erase) })
 	if err != nil {
 		delete(d.handled, v.Reader) // it may be tried again without taking it out
-		d.trouble(say.EnrolTrouble(err, holder))
+		d.tried[v.Info.Serial] = true
+		d.trouble(say.Trouble(err))
 		return d.ctx.Err()
 	}
 	d.say("%s %s's token %d has made its key.", say.OK, holder, v.Info.Serial)
@@ -118,7 +123,7 @@ func (d *dialogue) enrol(holder string, v ceremony.Visitor) error {
 
 // mayEnrol asks whether this is the token, and for its serial where a key would be lost.
 func (d *dialogue) mayEnrol(holder string, v ceremony.Visitor) (uint32, bool, error) {
-	if v.Blank {
+	if v.Blank || d.tried[v.Info.Serial] {
 		ok, err := d.yes("Shall it make %s's key?", holder)
 		return 0, ok, err
 	}

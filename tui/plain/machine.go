@@ -61,15 +61,20 @@ func (d *dialogue) except(what string, open []string) error {
 		d.say("Which one? Type exception and one of %s.", text.Either(open...))
 		return nil
 	}
-	why, by, err := d.decision(text.F("%s", name))
+	return d.record(name)
+}
+
+// record asks why and by whom, and puts an exception on record.
+func (d *dialogue) record(what string) error {
+	why, by, err := d.decision(text.Clean(what))
 	if err != nil {
 		return err
 	}
-	if err := d.s.Except(name, why, by); err != nil {
+	if err := d.s.Except(what, why, by); err != nil {
 		d.trouble(say.Trouble(err))
 		return nil
 	}
-	d.say("On record: %s, %s.", name, say.Exception(ceremony.Excepted{Reason: why, By: by}))
+	d.say("On record: %s, %s.", what, say.Exception(ceremony.Excepted{Reason: why, By: by}))
 	return nil
 }
 

@@ -60,7 +60,7 @@ func (d *dialogue) export(st room.State) error {
 func (d *dialogue) write() {
 	e, err := d.s.Export()
 	if err != nil {
-		d.trouble(say.ExportTrouble(err))
+		d.trouble(say.Trouble(err))
 		return
 	}
 	d.say("%s Written, read back and compared: %s", say.OK, e.Path)
@@ -86,7 +86,7 @@ func (d *dialogue) close() error {
 		statement = ""
 	}
 	if err := d.s.CloseCeremony(statement); err != nil {
-		d.trouble(say.ExportTrouble(err))
+		d.trouble(say.Trouble(err))
 	}
 	return nil
 }

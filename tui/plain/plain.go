@@ -21,7 +21,8 @@
 //	review      each holder's name; then: sign
 //	sign        per token: the asked-for words in one line → PIN (→ touch, of a practice token);
 //	            with one try left the serial before the PIN; after a refusal: yes to try again;
-//	            then: done, and partial while signatures are missing
+//	            then: done, and partial while signatures are missing; or words,
+//	            or exception [WHAT → ]reason → names
 //	confirm     confirm, or back
 //	export      export, or back
 //	close       a statement or - → seal; or export
@@ -83,7 +84,7 @@ func run(ctx context.Context, o Options, s room.Session) error {
 	if o.Poll == 0 {
 		o.Poll = 300 * time.Millisecond
 	}
-	d := &dialogue{ctx: ctx, o: o, s: s, in: newInput(o.In)}
+	d := &dialogue{ctx: ctx, o: o, s: s, in: newInput(o.In), tried: map[uint32]bool{}}
 	return d.run()
 }
 
@@ -97,7 +98,7 @@ type dialogue struct {
 	handled map[string]bool // readers whose token has been dealt with
 	blind   string          // why tokens could not be seen, when last said
 	skipped []string        // holders whom enrolment comes back to last
-	clock   bool            // the checks have been said and nothing is open
+	tried   map[uint32]bool // tokens whose enrolment was begun here: the key in them is theirs to take
 }
 
 func (d *dialogue) run() error {

@@ -18,12 +18,17 @@ func (d *dialogue) sign(st room.State) error {
 	for _, s := range st.Still() {
 		d.say("%s", s)
 	}
-	a, err := d.await([]string{"done", "words"}, "%s", signPrompt(st))
+	if open := st.Open(); len(open) > 0 {
+		d.print(say.WantDecision(open))
+	}
+	a, err := d.await([]string{"done", "words", "exception"}, "%s", signPrompt(st))
 	switch {
 	case err != nil:
 		return err
 	case a.reply.word == "":
 		return d.visit(a.token)
+	case a.reply.word == "exception":
+		return d.incident(st, a.reply.rest)
 	case a.reply.word == "words":
 		for _, p := range st.Payloads() {
 			d.digest(p)
@@ -99,7 +104,13 @@ func (d *dialogue) words(v ceremony.Visitor) (bool, error) {
 		return false, nil
 	}
 	if len(asked) == 0 {
-		return true, nil // approved on an earlier visit, and on the record
+		// Approved on an earlier visit, and on the record. The question also takes the
+		// line that is being read since the wait for a token: a PIN must not arrive there.
+		return d.yes("%s has approved all of it before. Sign now? Type yes or no", v.Holder)
+	}
+	if len(asked) == 0 {
+		d.say("%s has typed the words of these documents before.", v.Holder)
+		return true, nil
 	}
 	for {
 		typed, err := d.free("Hear from the conductor and type in one line, or no: %s", say.Asked(asked, v.Acts))
@@ -136,7 +147,7 @@ func (d *dialogue) practiceWords(asked []ceremony.Challenge, acts []ceremony.Act
 
 // acts asks for the PIN once and has the token make every signature of this visit.
 func (d *dialogue) acts(v ceremony.Visitor) error {
-	left, done := v.Acts, []ceremony.Act(nil)
+	left := v.Acts
 	for {
 		serial, ok, err := d.lastTry(v)
 		if err != nil || !ok {
@@ -148,12 +159,12 @@ func (d *dialogue) acts(v ceremony.Visitor) error {
 		}
 		made, err := d.signAll(v, left, pin, serial)
 		pin.Wipe()
-		left, done = left[len(made):], append(done, made...)
+		left = left[made:]
 		if err == nil {
 			d.say("That is all of %s. Take the token out.", v.Holder)
 			return nil
 		}
-		d.trouble(say.SignTrouble(err, v, left[0], done))
+		d.trouble(say.SignTrouble(err, left[0]))
 		var again bool
 		if v, again, err = d.tryAgain(v, err); err != nil || !again {
 			return err
@@ -161,13 +172,13 @@ func (d *dialogue) acts(v ceremony.Visitor) error {
 	}
 }
 
-func (d *dialogue) signAll(v ceremony.Visitor, acts []ceremony.Act, pin *hsm.PIN, serial uint32) (made []ceremony.Act, err error) {
+func (d *dialogue) signAll(v ceremony.Visitor, acts []ceremony.Act, pin *hsm.PIN, serial uint32) (made int, err error) {
 	for _, a := range acts {
 		d.say("%s Touch the token now to sign %s.", say.Touch, say.Act(a))
 		if err := d.atToken(func() error { return d.s.Sign(d.ctx, v, a, pin, serial) }); err != nil {
 			return made, err
 		}
-		made = append(made, a)
+		made++
 		st := d.s.State()
 		d.say("%s %s", say.OK, say.Signed(v.Holder, a))
 		for _, t := range say.Tallies(st.Tallies()) {
@@ -268,4 +279,18 @@ func (d *dialogue) touchLine(a answer) {
 	default:
 		d.say("The token waits. Type touch or yank.")
 	}
+}
+
+// incident puts on record what happened against the rules, or a decision on what is open.
+func (d *dialogue) incident(st room.State, what string) error {
+	if open := st.Open(); len(open) > 0 {
+		return d.except(what, open)
+	}
+	var err error
+	if what == "" {
+		if what, err = d.free("What happened"); err != nil {
+			return err
+		}
+	}
+	return d.record(what)
 }

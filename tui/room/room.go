@@ -8,6 +8,7 @@ package room
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"conclave/ceremony"
@@ -76,6 +77,8 @@ type State interface {
 	SignedAt(keyid, role string) time.Time
 	Exports() []ceremony.Exported
 	Diffs(now time.Time) ([]*tuf.Diff, error)
+	// Verdict is what Confirm would say; it may take a moment.
+	Verdict(now time.Time) (verdict []string, complete bool, err error)
 }
 
 // A Payload is one frozen document, by what people compare of it.
@@ -117,6 +120,11 @@ type live struct{ *ceremony.Session }
 func (l live) State() State { return liveState{l.Session.State()} }
 
 type liveState struct{ ceremony.State }
+
+// Steps are the steps that people go through: being done is none.
+func (s liveState) Steps() []ceremony.Step {
+	return slices.DeleteFunc(s.State.Steps(), func(step ceremony.Step) bool { return step == ceremony.StepDone })
+}
 
 func (s liveState) Purpose() string {
 	if b := s.Bundle(); b != nil {

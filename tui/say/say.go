@@ -125,6 +125,14 @@ func countsFor(acts []ceremony.Act) []string {
 	return names
 }
 
+// Extra says that an act is not needed any more, where that is so.
+func Extra(a ceremony.Act) text.Safe {
+	if !a.Needed {
+		return text.Clean("one more than needed")
+	}
+	return text.Safe{}
+}
+
 // Visit says what a visit is for: "Two signatures, two touches." and what was
 // done before.
 func Visit(v ceremony.Visitor) text.Safe {
@@ -250,22 +258,25 @@ func Stranger(v ceremony.Visitor) Notice {
 func Useless(v ceremony.Visitor) Notice {
 	n := Notice{What: Visitor(v), Kept: text.Clean("No PIN was asked for."), Do: text.Clean("Take the token out.")}
 	if v.Why != "" {
-		n.What = text.F("%s %s", n.What, sentenceOf(v.Why))
-	}
-	if len(v.Done) > 0 {
-		n.Kept = text.F("It has signed %s; that counts. No PIN was asked for.", Acts(v.Done))
+		n.What = sentence(v.Why)
 	}
 	return n
 }
 
-// MustReview reports whether holder has not read the frozen documents yet.
-func MustReview(st room.State, holder string) bool {
+// Find is the participant of a name.
+func Find(st room.State, name string) (ceremony.Participant, bool) {
 	for _, p := range st.Participants() {
-		if p.Name == holder {
-			return !p.Reviewed
+		if p.Name == name {
+			return p, true
 		}
 	}
-	return false
+	return ceremony.Participant{}, false
+}
+
+// MustReview reports whether holder has not read the frozen documents yet.
+func MustReview(st room.State, holder string) bool {
+	p, ok := Find(st, holder)
+	return ok && !p.Reviewed
 }
 
 // Asked lists the asked-for words: "word 3 of ROOT 5, word 6 of ROOT 5".

@@ -306,18 +306,14 @@ func (s *Session) Confirm() ([]string, error) {
 	if err := s.called("Confirm"); err != nil {
 		return nil, err
 	}
-	complete := s.State().Complete()
-	err := s.in(func() error { s.next(); return nil }, ceremony.StepConfirm)
-	if complete {
-		return []string{"Every requirement is met.", "A client that trusts root 4 accepts root 5 and targets 18."}, err
-	}
-	return []string{"Signatures are missing: no client accepts this yet."}, err
+	verdict, _, _ := s.State().Verdict(s.Clock)
+	return verdict, s.in(func() error { s.next(); return nil }, ceremony.StepConfirm)
 }
 
 // Export writes nothing and says that it did.
 func (s *Session) Export() (ceremony.Exported, error) {
 	if err := s.called("Export"); err != nil {
-		return ceremony.Exported{}, err
+		return ceremony.Exported{}, failed("export the bundle", "Every signature is safe on the record of this machine.", err)
 	}
 	e := ceremony.Exported{
 		Name: "release-47.bundle.json", Path: "/media/SANDISK/out/release-47.bundle.json",
@@ -338,6 +334,14 @@ func (s *Session) CloseCeremony(statement string) error {
 		return err
 	}
 	return s.in(func() error { s.At = ceremony.StepDone; return nil }, ceremony.StepClose)
+}
+
+// failed wraps an error as a session does.
+func failed(act, safe string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return &ceremony.ActError{Act: act, Err: err, Safe: safe}
 }
 
 // compile-time proof that the stand-in is what front ends need.

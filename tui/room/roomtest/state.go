@@ -57,6 +57,14 @@ func (f *Facts) Exports() []ceremony.Exported { return f.Files }
 // Diffs explain the documents.
 func (f *Facts) Diffs(time.Time) ([]*tuf.Diff, error) { return f.Changes, nil }
 
+// Verdict says what a client will make of it.
+func (f *Facts) Verdict(time.Time) (verdict []string, complete bool, err error) {
+	if f.Complete() {
+		return []string{"Every requirement is met.", "A client that trusts root 4 accepts root 5 and targets 18."}, true, nil
+	}
+	return []string{"Not complete: no client accepts it yet."}, false, nil
+}
+
 func (f *Facts) frozen() bool {
 	return slices.Index(f.All, f.At) > slices.Index(f.All, ceremony.StepFreeze)
 }

@@ -58,11 +58,11 @@ func (s *Session) Look(_ context.Context, r string) (ceremony.Visitor, error) {
 	s.acts(&v)
 	switch {
 	case v.Holder == "":
-		v.Why = "its key is in none of the roles"
+		v.Why = fmt.Sprintf("Token %d is unknown here: no key in it is a key of %s.", t.Serial, s.Name)
 	case s.At == ceremony.StepSign && !s.reviewed(v.Holder):
-		v.Acts, v.Why = nil, v.Holder+" has not reviewed what changes"
+		v.Acts, v.Why = nil, fmt.Sprintf("Token %d is %s's, who has not read yet what changes. Review comes first.", t.Serial, v.Holder)
 	case len(v.Acts) == 0:
-		v.Why = "nothing is left for it to sign"
+		v.Why = fmt.Sprintf("Token %d is %s's and has signed everything that it can. Each counts once.", t.Serial, v.Holder)
 	}
 	return v, nil
 }
@@ -75,9 +75,10 @@ func (s *Session) reviewed(holder string) bool {
 func (s *Session) acts(v *ceremony.Visitor) {
 	for _, d := range s.Documents {
 		a := ceremony.Act{Role: d.Role, Version: d.Version, Digest: d.Digest, KeyID: v.Holder, Slot: hsm.SlotSignature}
-		for _, n := range s.Needs {
-			if n.Role == d.Role && slices.Contains(n.Holders, v.Holder) {
+		for _, t := range s.Tallies() {
+			if n := t.Tally.Requirement; t.Role == d.Role && s.lists(n.Name, v.Holder) {
 				a.Counts = append(a.Counts, n.Name)
+				a.Needed = a.Needed || !t.Tally.Complete()
 			}
 		}
 		switch {
@@ -88,6 +89,11 @@ func (s *Session) acts(v *ceremony.Visitor) {
 			v.Done = append(v.Done, a)
 		}
 	}
+}
+
+// lists reports whether a requirement lists a holder's key.
+func (s *Session) lists(requirement, holder string) bool {
+	return slices.ContainsFunc(s.Needs, func(n Requirement) bool { return n.Name == requirement && slices.Contains(n.Holders, holder) })
 }
 
 // Challenges asks for word 3 and 6 of the first document and word 9 of the others.
@@ -114,7 +120,7 @@ func (s *Session) Approve(v ceremony.Visitor, asked []ceremony.Challenge, words 
 	for i, c := range asked {
 		for _, a := range v.Acts {
 			if a.Role == c.Role && !strings.EqualFold(a.Digest.Words()[c.Position-1], words[i]) {
-				return fmt.Errorf("check words: word %d of %s is another one", c.Position, c.Role)
+				return failed("approve", "Nothing was changed.", &ceremony.WordError{Role: a.String(), Position: c.Position, Typed: words[i]})
 			}
 		}
 	}
@@ -126,16 +132,25 @@ func (s *Session) Sign(ctx context.Context, v ceremony.Visitor, act ceremony.Act
 	if err := s.called("Sign %s %s", v.Holder, act.Role); err != nil {
 		return err
 	}
-	if err := s.open(v, pin, serial); err != nil {
-		return err
-	}
-	if err := s.touched(ctx); err != nil {
-		return err
+	err := s.open(v, pin, serial)
+	if err == nil {
+		err = s.touched(ctx)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.SignedWhen[v.Holder+"/"+act.Role] = s.Clock
-	return nil
+	if err == nil {
+		s.SignedWhen[v.Holder+"/"+act.Role] = s.Clock
+	}
+	return failed("sign "+act.String(), s.kept(v, act), err)
+}
+
+// kept says what a failed signature left behind.
+func (s *Session) kept(v ceremony.Visitor, act ceremony.Act) string {
+	safe := fmt.Sprintf("%s by %s is not signed.", act, v.Holder)
+	if act.Role != "root" && !s.SignedWhen[v.Holder+"/root"].IsZero() {
+		safe = fmt.Sprintf("root by %s is safe on the record. %s", v.Holder, safe)
+	}
+	return safe
 }
 
 func (s *Session) open(v ceremony.Visitor, pin *hsm.PIN, serial uint32) error {
