@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
@@ -32,6 +33,10 @@ func newTokenDesk(dir string) (*tokenDesk, error) {
 	return &tokenDesk{service: service, root: root, cards: map[string]*virtual.Card{}}, err
 }
 
+// handTime is how long a hand needs between pulling a token out and putting the
+// next one in. Programs that poll may count on it.
+const handTime = 800 * time.Millisecond
+
 // token new NAME SERIAL [FIRMWARE] · insert NAME · remove NAME · auto NAME · manual NAME ·
 // touch NAME · fail NAME FAULT · verified NAME COUNT
 func tokenCmd(ts *testscript.TestScript, neg bool, args []string) {
@@ -54,6 +59,7 @@ func tokenCmd(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Check(err)
 	case "remove":
 		d.service.Remove(card)
+		time.Sleep(handTime)
 	case "auto":
 		card.AutoTouch(true)
 	case "manual":

@@ -41,7 +41,14 @@ type usageError struct {
 	err error
 }
 
-func (e *usageError) Error() string { return e.cmd + ": " + e.err.Error() }
+func (e *usageError) Error() string {
+	var inner *usageError
+	if errors.As(e.err, &inner) {
+		return inner.Error() // named once is enough
+	}
+	return e.cmd + ": " + e.err.Error()
+}
+
 func (e *usageError) Unwrap() error { return e.err }
 func (e *usageError) Hint() string  { return e.cmd + " --help says what it takes" }
 

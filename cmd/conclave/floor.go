@@ -36,7 +36,11 @@ func (f folder) Check() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return fmt.Sprintf("%s, %s free, written and read back", f.Dir, text.Bytes(int64(info.Free))), nil
+	name := info.Dir
+	if info.Label != "" {
+		name = info.Label + " at " + info.Dir
+	}
+	return fmt.Sprintf("%s, %s free, written and read back", name, text.Bytes(info.Free)), nil
 }
 
 // anchorOf reads the trusted root that somebody named, or nil where none was.

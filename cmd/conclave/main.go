@@ -25,6 +25,7 @@ type program struct {
 	out, err io.Writer
 	now      func() time.Time
 	json     bool // --json: failures are JSON as well
+	begun    bool // the command line was understood and its command has begun
 }
 
 func main() {
@@ -46,9 +47,12 @@ func (p *program) run(ctx context.Context, args []string) int {
 	cmd.SetIn(p.in)
 	cmd.SetOut(p.out)
 	cmd.SetErr(p.err)
-	err := cmd.ExecuteContext(ctx)
+	called, err := cmd.ExecuteContextC(ctx)
 	if err == nil {
 		return exitDone
+	}
+	if !p.begun {
+		err = &usageError{cmd: called.CommandPath(), err: err}
 	}
 	code := exitCode(err)
 	if ctx.Err() != nil && code == exitFailed {

@@ -49,21 +49,14 @@ Without a command it opens the home screen: what do you want to do?
 	add("also", p.manCommand(), p.versionCommand())
 	cmd.SetHelpCommandGroupID("also")
 	cmd.SetCompletionCommandGroupID("also")
-	wrapArgs(cmd)
+	p.wrapArgs(cmd)
 	return cmd
 }
 
-// wrapArgs turns every complaint about arguments into a usage error, and lets no
-// group of commands pass for a command: cobra would print help and succeed.
-func wrapArgs(cmd *cobra.Command) {
-	if check := cmd.Args; check != nil {
-		cmd.Args = func(c *cobra.Command, args []string) error {
-			if err := check(c, args); err != nil {
-				return &usageError{cmd: c.CommandPath(), err: err}
-			}
-			return nil
-		}
-	}
+// wrapArgs lets no group of commands pass for a command (cobra would print help and
+// succeed), and notes when a command has begun: whatever fails before
+// that, arguments, flags or groups of flags, is a mistake on the command line.
+func (p *program) wrapArgs(cmd *cobra.Command) {
 	if cmd.HasSubCommands() && cmd.RunE == nil && cmd.Run == nil {
 		cmd.RunE = func(c *cobra.Command, args []string) error {
 			if len(args) > 0 {
@@ -72,7 +65,13 @@ func wrapArgs(cmd *cobra.Command) {
 			return &usageError{cmd: c.CommandPath(), err: fmt.Errorf("it needs a command")}
 		}
 	}
+	if run := cmd.RunE; run != nil {
+		cmd.RunE = func(c *cobra.Command, args []string) error {
+			p.begun = true
+			return run(c, args)
+		}
+	}
 	for _, c := range cmd.Commands() {
-		wrapArgs(c)
+		p.wrapArgs(c)
 	}
 }

@@ -35,6 +35,9 @@ not verify.`,
 		if err != nil {
 			return err
 		}
+		if bundle.Plan != nil {
+			return &statusError{code: exitIncomplete, text: "this bundle is a plan: no key and no document exists yet", hint: "hold its ceremony: conclave sign " + args[0]}
+		}
 		anchor, err := verifyAnchor(bundle, root, digest)
 		if err != nil {
 			return err
@@ -42,7 +45,7 @@ not verify.`,
 		complete, err := bundle.Verify(anchor)
 		var missing *tuf.ThresholdError
 		if errors.As(err, &missing) {
-			return p.unfinished(bundle, err)
+			return &statusError{code: exitIncomplete, text: "valid so far: " + err.Error(), hint: "join it with the other partial bundles, or let more keyholders sign it"}
 		}
 		if err != nil {
 			return &unverified{err}
@@ -78,18 +81,6 @@ type unverified struct{ err error }
 func (e *unverified) Error() string { return e.err.Error() }
 func (e *unverified) Unwrap() error { return e.err }
 func (e *unverified) ExitCode() int { return exitUnverified }
-
-// unfinished says who is missing; what is there has been verified.
-func (p *program) unfinished(b *transfer.Bundle, cause error) error {
-	status, err := b.Status()
-	if err != nil {
-		return err
-	}
-	if status.State == transfer.StatePlan {
-		return &statusError{code: exitIncomplete, text: "this bundle is a plan: no key and no document exists yet", hint: "hold its ceremony: conclave sign"}
-	}
-	return &statusError{code: exitIncomplete, text: "valid so far: " + cause.Error(), hint: "join it with the other partial bundles, or let more keyholders sign it"}
-}
 
 // verifiedReport is what verify prints with --json.
 type verifiedReport struct {
