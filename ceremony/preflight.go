@@ -171,10 +171,10 @@ func (s State) checkPolicy() preflight.Check {
 	c := preflight.Check{Name: CheckPolicy, Status: preflight.OK, Text: "no threshold of 1, and root can lose a token"}
 	for _, q := range s.quorums() {
 		if q.threshold == 1 {
-			c.Detail = append(c.Detail, fmt.Sprintf("%s needs 1 of %d: whoever holds one key of it can do everything that it can", q.role, q.keys))
+			c.Detail = append(c.Detail, fmt.Sprintf("1 of %d keys is enough for %s: whoever has one of them has the whole role", q.keys, q.role))
 		}
 		if q.role == tuf.Root && q.threshold == q.keys {
-			c.Detail = append(c.Detail, fmt.Sprintf("root needs all %d of %d: one lost token ends the repository", q.threshold, q.keys))
+			c.Detail = append(c.Detail, fmt.Sprintf("root needs all of its %d keys: one lost token ends the repository", q.keys))
 		}
 	}
 	if len(c.Detail) > 0 {

@@ -26,8 +26,9 @@ type softToken struct {
 	key       *ecdsa.PrivateKey
 	holder    string
 	imported  bool
-	generated int // keys made so far
-	signed    int // signatures made so far
+	fixed     *ecdsa.PrivateKey // the key that is always made, for goldens
+	generated int               // keys made so far
+	signed    int               // signatures made so far
 
 	failSign  error  // the next Sign fails so, before it has signed
 	failAfter error  // the next Sign or Enrol fails so, after it has worked
@@ -113,6 +114,9 @@ func (t *softToken) Enrol(_ context.Context, e hsm.Enrolment) (hsm.Key, error) {
 	if err != nil {
 		return hsm.Key{}, err
 	}
+	if t.fixed != nil {
+		key = t.fixed
+	}
 	t.key, t.holder = key, e.Holder
 	t.generated++
 	if err := take(&t.failAfter); err != nil {
@@ -124,6 +128,9 @@ func (t *softToken) Enrol(_ context.Context, e hsm.Enrolment) (hsm.Key, error) {
 func (t *softToken) Attest(context.Context, hsm.Slot) (hsm.Attestation, error) {
 	if t.key == nil {
 		return hsm.Attestation{}, hsm.ErrNoKey
+	}
+	if t.fixed != nil {
+		return hsm.Attestation{}, nil
 	}
 	ca, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
