@@ -41,19 +41,21 @@ func (*Tokens) Present(ctx context.Context) ([]string, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	readers, err := readers()
+	names, err := readers(gopiv.Cards)
 	if err != nil {
 		return nil, fmt.Errorf("list smart card readers: %w", err)
 	}
-	return slices.DeleteFunc(readers, func(r string) bool { return !isYubiKey(r) }), nil
+	return slices.DeleteFunc(names, func(r string) bool { return !isYubiKey(r) }), nil
 }
+
+var errTooFast = errors.New("readers come and go too fast; hold still and look again")
 
 // readers asks the service. go-piv asks it twice, for the length and for the
 // names; when a reader comes or goes between the two, that shows as one of
 // two codes.
-func readers() ([]string, error) {
+func readers(list func() ([]string, error)) ([]string, error) {
 	for range 3 {
-		names, err := gopiv.Cards()
+		names, err := list()
 		code, _ := codeOf(err)
 		switch {
 		case err == nil:
@@ -66,7 +68,7 @@ func readers() ([]string, error) {
 			return nil, fmt.Errorf("%w: %w", hsm.ErrNoService, err)
 		}
 	}
-	return nil, errors.New("readers come and go too fast")
+	return nil, errTooFast
 }
 
 // isYubiKey goes by the name, as every reader of another kind would hold a

@@ -112,43 +112,6 @@ func TestPresentOpensNothing(t *testing.T) {
 	_ = token.Close()
 }
 
-// TestPresentWhileReadersComeAndGo: go-piv asks twice, and what changes in
-// between must not look like a failure.
-func TestPresentWhileReadersComeAndGo(t *testing.T) {
-	t.Run("the only one", presentWhileOneComesAndGoes)
-	t.Run("one beside another", func(t *testing.T) {
-		insert(t, "5.7.1")
-		presentWhileOneComesAndGoes(t)
-	})
-}
-
-func presentWhileOneComesAndGoes(t *testing.T) {
-	card, _ := insert(t, "5.7.1")
-	stop, stopped := make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(stopped)
-		for {
-			select {
-			case <-stop:
-				return
-			default:
-				service.Remove(card)
-				if _, err := service.Insert(card); err != nil {
-					return
-				}
-			}
-		}
-	}()
-	for range 500 {
-		if _, err := piv.New().Present(t.Context()); err != nil {
-			t.Errorf("present: %v", err)
-			break
-		}
-	}
-	close(stop)
-	<-stopped
-}
-
 // libpcsclite finds its service once in the life of a process, so this test
 // runs in another one.
 func TestNoService(t *testing.T) {
