@@ -46,7 +46,7 @@ func (s *preflightScreen) Body(w, _ int) Page {
 	case len(st.Checks()) == 0:
 		p.Foot = append(p.Foot, say1(plain, "Nothing has been looked at."))
 	case len(open) == 0:
-		p.Foot = append(p.Foot, say1(plain, "No line wants a decision. Next, two people read the clock."))
+		p.Foot = append(p.Foot, say1(plain, "No line wants a decision. Next, the clock is read aloud."))
 	default:
 		p.Foot = append(p.Foot, para(w, 0, strong, say.WantDecision(open))...)
 	}

@@ -19,7 +19,8 @@
 //	            serial → … where the slot holds a key; or skip, holder NAME, drop NAME → reason → names
 //	freeze      freeze
 //	review      each holder's name; then: sign
-//	sign        per token: the asked-for words in one line → PIN (→ touch, of a practice token);
+//	sign        per token: the asked-for words in one line, or yes where its holder has typed
+//	            them before → PIN (→ touch, of a practice token);
 //	            with one try left the serial before the PIN; after a refusal: yes to try again;
 //	            then: done, and partial while signatures are missing; or words,
 //	            or exception [WHAT → ]reason → names

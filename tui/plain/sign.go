@@ -106,11 +106,7 @@ func (d *dialogue) words(v ceremony.Visitor) (bool, error) {
 	if len(asked) == 0 {
 		// Approved on an earlier visit, and on the record. The question also takes the
 		// line that is being read since the wait for a token: a PIN must not arrive there.
-		return d.yes("%s has approved all of it before. Sign now? Type yes or no", v.Holder)
-	}
-	if len(asked) == 0 {
-		d.say("%s has typed the words of these documents before.", v.Holder)
-		return true, nil
+		return d.yes("%s has typed the words of it before. Sign now?", v.Holder)
 	}
 	for {
 		typed, err := d.free("Hear from the conductor and type in one line, or no: %s", say.Asked(asked, v.Acts))

@@ -18,16 +18,16 @@ type Item struct {
 	Danger bool
 }
 
-// sections are the parts of a review in reading order, by tuf.Change.Where.
-var sections = []struct{ where, title string }{
-	{"keys", "KEYS"},
-	{"root", "ROOT"},
-	{"targets", "TARGETS"},
-	{"dates", "DATES"},
-	{"files", "FILES"},
-	{"delegations", "DELEGATIONS"},
-	{"other", "OTHER"},
-}
+// titles are the parts of a review in reading order; sections say which part
+// a change belongs to, by tuf.Change.Where. What is not listed is other.
+var (
+	titles   = []string{"KEYS", "RULES", "DATES", "FILES", "DELEGATIONS", other}
+	sections = map[string]string{
+		"keys": "KEYS", "root": "RULES", "targets": "RULES", "dates": "DATES", "files": "FILES", "delegations": "DELEGATIONS",
+	}
+)
+
+const other = "OTHER"
 
 // Review puts a diff's sentences into sections, dangers first. Every change is in one of them.
 func Review(d *tuf.Diff) []Section {
@@ -39,34 +39,25 @@ func Review(d *tuf.Diff) []Section {
 			dangers = append(dangers, item)
 			continue
 		}
-		where := c.Where
-		if !known(where) {
-			where = "other"
+		title, ok := sections[c.Where]
+		if !ok {
+			title = other
 		}
-		by[where] = append(by[where], item)
+		by[title] = append(by[title], item)
 	}
 	var out []Section
 	if len(dangers) > 0 {
 		out = append(out, Section{Title: "DANGER", Items: dangers})
 	}
-	for _, s := range sections {
-		if len(by[s.where]) > 0 {
-			out = append(out, Section{Title: s.title, Items: by[s.where]})
+	for _, title := range titles {
+		if len(by[title]) > 0 {
+			out = append(out, Section{Title: title, Items: by[title]})
 		}
 	}
 	if m := meaning(d); len(m.Items) > 0 {
 		out = append(out, m)
 	}
 	return out
-}
-
-func known(where string) bool {
-	for _, s := range sections {
-		if s.where == where {
-			return true
-		}
-	}
-	return false
 }
 
 func meaning(d *tuf.Diff) Section {
