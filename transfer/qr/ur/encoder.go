@@ -21,17 +21,23 @@ func NewEncoder(message []byte, size int) (*Encoder, error) {
 	if size < MinFragment {
 		return nil, fmt.Errorf("cut message: fragments of %d bytes are smaller than %d", size, MinFragment)
 	}
-	size = evenSize(len(message), size)
-	k := (len(message) + size - 1) / size
-	if k > MaxFragments {
+	e := &Encoder{stream: Cut(len(message), size)}
+	size = e.stream.Size
+	if k := e.stream.Fragments; k > MaxFragments {
 		return nil, fmt.Errorf("cut message: %d bytes make %d fragments of %d bytes, more than %d", len(message), k, size, MaxFragments)
 	}
-	e := &Encoder{stream: Stream{k, len(message), size, checksum(message)}}
+	e.stream.Sum = checksum(message)
 	for rest := message; len(rest) > 0; rest = rest[min(size, len(rest)):] {
 		e.fragments = append(e.fragments, rest[:min(size, len(rest))])
 	}
 	e.mixer = newMixer(e.stream)
 	return e, nil
+}
+
+// Cut is the stream, without its Sum, that a message of length bytes makes in fragments of at most limit bytes.
+func Cut(length, limit int) Stream {
+	size := evenSize(length, limit)
+	return Stream{Fragments: (length + size - 1) / size, Length: length, Size: size}
 }
 
 // evenSize is the largest size up to limit that the standard gives to fragments of a message.

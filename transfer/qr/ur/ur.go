@@ -20,6 +20,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"math"
 )
 
 // Limits of what is sent and received. A decoder needs at most
@@ -71,6 +72,16 @@ func (p Part) CBOR() []byte {
 		b = appendHead(b, majorUint, n)
 	}
 	return append(appendHead(b, majorBytes, uint32(len(p.Data))), p.Data...)
+}
+
+// LargestPart is how many bytes the CBOR of the stream's parts has at most, in the orders that an Encoder gives.
+func (s Stream) LargestPart() int {
+	s.Sum = math.MaxUint32
+	seq := uint32(LastSeq)
+	if s.Fragments == 1 {
+		seq = 1
+	}
+	return len(Part{s, seq, make([]byte, s.Size)}.CBOR())
 }
 
 // ParsePart reads a part strictly. Its errors are of type *PartError. The part's data is a piece of raw.
