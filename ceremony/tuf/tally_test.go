@@ -10,18 +10,23 @@ import (
 	"pgregory.net/rapid"
 )
 
-// goTUFAccepts asks go-tuf alone, from the file's bytes.
-func goTUFAccepts(t testing.TB, role string, by, doc *Document) bool {
+func goTUFRoot(t testing.TB, d *Document) *metadata.Metadata[metadata.RootType] {
 	t.Helper()
-	root, err := new(metadata.Metadata[metadata.RootType]).FromBytes(by.Bytes())
+	root, err := new(metadata.Metadata[metadata.RootType]).FromBytes(d.Bytes())
 	if err != nil {
 		t.Fatal(err)
 	}
+	return root
+}
+
+// goTUFAccepts asks go-tuf alone, from the file's bytes.
+func goTUFAccepts(t testing.TB, role string, by *metadata.Metadata[metadata.RootType], doc *Document) bool {
+	t.Helper()
 	delegated, err := new(metadata.Metadata[metadata.RootType]).FromBytes(doc.Bytes())
 	if err != nil {
 		t.Fatal(err)
 	}
-	return root.VerifyDelegate(role, delegated) == nil
+	return by.VerifyDelegate(role, delegated) == nil
 }
 
 // Every root of the real chains, with its signatures stripped one by one: our
@@ -40,9 +45,10 @@ func TestStrippedRealRootsCountLikeGoTUF(t *testing.T) {
 		for i, doc := range roots {
 			trusted := roots[max(0, i-1)]
 			reqs := mustReqs(t, Root, doc, trusted, nil)
+			theirs := []*metadata.Metadata[metadata.RootType]{goTUFRoot(t, trusted), goTUFRoot(t, doc)}
 			for {
 				tallies := Count(doc, reqs)
-				for n, by := range []*Document{trusted, doc} {
+				for n, by := range theirs {
 					if got, want := tallies[n].Complete(), goTUFAccepts(t, Root, by, doc); got != want {
 						t.Fatalf("%s: %s with %d signatures: complete %v, go-tuf says %v",
 							c.folder, tallies[n].Requirement.Name, len(doc.entries), got, want)
