@@ -230,6 +230,7 @@ func TestBytesRefusesWhatParseWould(t *testing.T) {
 		"a root in the base's documents": {func(b *Bundle) {
 			b.Base.Documents = []Document{{"root", newRoot(t, 1, "Alice", "Bob")}}
 		}, "belongs to the roots"},
+		"a plan on a base":          {func(b *Bundle) { b.Documents, b.Plan = nil, plan().Plan }, "plans a first root and has a base"},
 		"a certificate without end": {func(b *Bundle) { b.Tokens[0].Leaf = make([]byte, MaxCert+3) }, "more than"},
 		"tokens without end":        {func(b *Bundle) { b.Tokens = make([]Evidence, MaxTokens+1) }, "more than"},
 		"a year without end":        {func(b *Bundle) { b.Created = time.Date(12345, 1, 1, 0, 0, 0, 0, time.UTC) }, "more than"},

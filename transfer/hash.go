@@ -174,9 +174,6 @@ func (h *hasher) hash(ctx context.Context, f foundFile) (sum [32]byte, err error
 		return sum, &FileError{Path: f.path, Err: err}
 	}
 	defer file.Close() // only read
-	if err := f.unchanged(file); err != nil {
-		return sum, err
-	}
 	digest := sha256.New()
 	if err := h.copy(ctx, digest, file, f); err != nil {
 		return sum, err

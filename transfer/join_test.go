@@ -56,11 +56,16 @@ func TestJoinIsCommutativeAssociativeAndIdempotent(t *testing.T) {
 			pool[n] = append(pool[n], signature(t, draft.Root(), n))
 		}
 	}
-	newline := mustDoc(t)(tuf.Parse(append(draft.Root().Bytes(), '\n')))
+	draft.Base.Documents = []Document{{tuf.Targets, newTargets(t, 1)}}
+	withNewline := func(doc *tuf.Document) *tuf.Document {
+		return mustDoc(t)(tuf.Parse(append(doc.Bytes(), '\n')))
+	}
+	newline := withNewline(draft.Root())
+	base := [2]*tuf.Document{withNewline(draft.Base.Roots[0]), withNewline(draft.Base.Documents[0].Metadata)}
 	rapid.Check(t, func(rt *rapid.T) {
 		bundles := make([]*Bundle, rapid.IntRange(2, 4).Draw(rt, "bundles"))
 		for i := range bundles {
-			bundles[i] = anyPartial(rt, draft, newline, pool)
+			bundles[i] = anyPartial(rt, draft, newline, base, pool)
 		}
 		join := func(bs ...*Bundle) *Bundle {
 			b, _, err := Join(bs...)
@@ -85,10 +90,13 @@ func TestJoinIsCommutativeAssociativeAndIdempotent(t *testing.T) {
 	})
 }
 
-func anyPartial(rt *rapid.T, draft *Bundle, newline *tuf.Document, pool map[string][][]byte) *Bundle {
+func anyPartial(rt *rapid.T, draft *Bundle, newline *tuf.Document, base [2]*tuf.Document, pool map[string][][]byte) *Bundle {
 	b := draft.clone()
 	if rapid.Bool().Draw(rt, "newline") {
 		b = b.With(tuf.Root, newline)
+	}
+	if rapid.Bool().Draw(rt, "newline in the base") {
+		b.Base.Roots[0], b.Base.Documents[0].Metadata = base[0], base[1]
 	}
 	reqs, err := b.Requirements(tuf.Root)
 	if err != nil {
@@ -162,6 +170,10 @@ func TestJoinDropsAndNamesDeadSignatures(t *testing.T) {
 	}
 	if len(dropped) != 4 {
 		t.Errorf("%d were dropped, want 4", len(dropped))
+	}
+	joined, dropped, err = Join(bad)
+	if n := len(joined.Document(tuf.Targets).Signatures()); err != nil || n != 0 || len(dropped) != 4 {
+		t.Errorf("joined alone it has %d signatures, %d were dropped, %v; want 0, 4", n, len(dropped), err)
 	}
 }
 
