@@ -25,7 +25,7 @@ func TestEnrolmentHidesTheManagementKey(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			defer yk.Close()
+			defer func() { _ = yk.Close() }()
 			if err := yk.SetManagementKey(gopiv.DefaultManagementKey, gopiv.DefaultManagementKey); err == nil {
 				t.Error("the default management key still opens the token")
 			}
@@ -64,7 +64,7 @@ func TestForeignManagementKeyIsRefusedBeforeAnyChange(t *testing.T) {
 	if yk, err = gopiv.Open(reader); err != nil {
 		t.Fatal(err)
 	}
-	defer yk.Close()
+	defer func() { _ = yk.Close() }()
 	if err := yk.VerifyPIN(practicePIN); err != nil {
 		t.Fatalf("the PIN was changed: %v", err)
 	}
@@ -117,7 +117,7 @@ func enrolAndPull(t *testing.T, firmware string, after int) (done bool) {
 		t.Fatal(err)
 	}
 	token = open(t, reader)
-	defer token.Close()
+	defer func() { _ = token.Close() }()
 	again := enrolment(t)
 	again.Erase = card.Serial()
 	_, err = token.Enrol(t.Context(), again)
@@ -138,7 +138,7 @@ func enrolAndPull(t *testing.T, firmware string, after int) (done bool) {
 // A printed-information object that is not a management key belongs to
 // somebody else.
 func TestForeignPrintedInformationIsNotOverwritten(t *testing.T) {
-	card, reader := insert(t, "5.7.1")
+	card, _ := insert(t, "5.7.1")
 	saved, err := card.MarshalJSON()
 	if err != nil {
 		t.Fatal(err)
@@ -148,7 +148,8 @@ func TestForeignPrintedInformationIsNotOverwritten(t *testing.T) {
 	if card, err = virtual.LoadCard([]byte(text)); err != nil {
 		t.Fatal(err)
 	}
-	if reader, err = service.Insert(card); err != nil {
+	reader, err := service.Insert(card)
+	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { service.Remove(card) })

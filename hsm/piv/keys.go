@@ -96,13 +96,10 @@ func (t *token) key(slot hsm.Slot) (heldKey, error) {
 // something that is no certificate: it is only a label.
 func (t *token) certificate(slot gopiv.Slot) (*x509.Certificate, error) {
 	cert, err := t.yk.Certificate(slot)
-	if err == nil {
-		return cert, nil
-	}
 	if broken(err) {
 		return nil, t.fail(err)
 	}
-	return nil, nil //nolint:nilnil // no label is no error
+	return cert, nil // nil beside any other error
 }
 
 // readKey asks the token in the best way that its firmware knows.

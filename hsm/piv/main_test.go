@@ -23,11 +23,11 @@ func run(m *testing.M) int {
 	}
 	dir, err := os.MkdirTemp("", "conclave")
 	if err == nil {
-		defer os.RemoveAll(dir)
+		defer func() { _ = os.RemoveAll(dir) }()
 		service, err = virtual.Start(dir)
 	}
 	if err == nil {
-		defer service.Close()
+		defer func() { _ = service.Close() }()
 		err = service.Use()
 	}
 	if err != nil {

@@ -265,7 +265,7 @@ func importKey(t *testing.T, reader string, cert bool) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer yk.Close()
+	defer func() { _ = yk.Close() }()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)

@@ -20,7 +20,7 @@ type client struct {
 
 func (c *client) serve() {
 	defer c.service.done.Done()
-	defer c.conn.Close()
+	defer func() { _ = c.conn.Close() }()
 	defer c.service.dismiss(c)
 	for {
 		req, body, err := readRequest(c.conn)

@@ -368,7 +368,7 @@ func TestClientsAreBounded(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer conn.Close()
+	defer func() { _ = conn.Close() }()
 	h := &host{t: t, conn: conn}
 	h.wantClosed()
 }

@@ -4,11 +4,8 @@ import "errors"
 
 var errTLV = errors.New("malformed TLV")
 
-// maxTLV is the longest value that a two-byte length can announce, which is
-// more than any PIV object holds.
-const maxTLV = 0xffff
-
-// tlv encodes one value under a one-byte tag.
+// tlv encodes one value under a one-byte tag. Values are shorter than 64 KiB,
+// which is more than any PIV object holds.
 func tlv(tag byte, value []byte) []byte {
 	return append(append([]byte{tag}, lengthOf(value)...), value...)
 }
