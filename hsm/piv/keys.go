@@ -129,7 +129,7 @@ func (t *token) readMetadata(slot gopiv.Slot) (hsm.Key, error) {
 	}
 	// An answer that go-piv does not understand, as from newer firmware:
 	// there is a key, and it is not for us.
-	return hsm.Key{PINPolicy: hsm.PolicyUnknown, TouchPolicy: hsm.PolicyUnknown}, nil
+	return hsm.Key{PINPolicy: hsm.PolicyUnknown, TouchPolicy: hsm.PolicyUnknown}, nil //nolint:nilerr // not ours
 }
 
 // readAttestation is for older firmware, which says nothing of a key but
@@ -146,7 +146,7 @@ func (t *token) readAttestation(slot gopiv.Slot, cert *x509.Certificate) (hsm.Ke
 	case cert == nil:
 		return hsm.Key{}, hsm.ErrNoKey
 	}
-	return hsm.Key{Public: cert.PublicKey, PINPolicy: hsm.PolicyUnknown, TouchPolicy: hsm.PolicyUnknown}, nil
+	return hsm.Key{Public: cert.PublicKey, PINPolicy: hsm.PolicyUnknown, TouchPolicy: hsm.PolicyUnknown}, nil //nolint:nilerr // the certificate speaks
 }
 
 var pinPolicies = map[gopiv.PINPolicy]hsm.Policy{
