@@ -159,7 +159,7 @@ func (c *Card) Counts() Counts {
 // OnChange calls f each time something that survives the power has changed
 // (PIN tries, keys, objects), before the host has its answer: whoever saves
 // the card then cannot be robbed of a counted try by a crash. f may call the
-// card's methods, but not send it commands.
+// card's methods and remove it, but not insert it or send it commands.
 func (c *Card) OnChange(f func()) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
