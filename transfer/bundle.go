@@ -149,7 +149,7 @@ func (b *Bundle) Bytes() ([]byte, error) {
 	if err := b.check(); err != nil {
 		return nil, err
 	}
-	w := new(wire)
+	w := &wire{limit: MaxBundle}
 	w.file(b)
 	if w.err != nil {
 		return nil, w.err

@@ -247,6 +247,17 @@ func TestBytesRefusesWhatParseWould(t *testing.T) {
 	}
 }
 
+func TestABundleBeyondTheLimitIsNotWritten(t *testing.T) {
+	b := release(t)
+	size := len(mustBytes(t, b))
+	for limit, want := range map[int]bool{size: true, size - 1: false} {
+		w := &wire{limit: limit}
+		if w.file(b); (w.err == nil) != want {
+			t.Errorf("a bundle of %d bytes under a limit of %d: %v", size, limit, w.err)
+		}
+	}
+}
+
 // Keys of a rehearsal belong to nobody: what they signed must never pass for real.
 func TestPracticeAndRealDoNotMix(t *testing.T) {
 	spec := rootSpec(1, "Alice", "Bob", "Carol")

@@ -229,6 +229,60 @@ func TestWhatIsThereAlreadySurvivesAPowerCut(t *testing.T) {
 	})
 }
 
+// Somebody copied the file there a moment ago, and it is in the system's memory only.
+func TestWhatAnotherProgramCopiedSurvivesAPowerCut(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "a.json")
+	if err := os.WriteFile(path, newBytes, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	d := newFaultyDisk(fault{})
+	d.platter[path] = nil
+	if err := writeNew(d, path, newBytes); err != nil {
+		t.Fatal(err)
+	}
+	d.cut(t)
+	wantFile(t, path, newBytes)
+}
+
+// Another program gives its file the name between our look and our renaming.
+func TestAFasterWriter(t *testing.T) {
+	for name, c := range map[string]struct {
+		theirs []byte
+		want   error
+	}{
+		"of the same bytes": {newBytes, nil},
+		"of other bytes":    {oldBytes, ErrExists},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			path := filepath.Join(dir, "a.json")
+			d := &overtaken{newFaultyDisk(fault{}), c.theirs}
+			if err := writeNew(d, path, newBytes); !errors.Is(err, c.want) {
+				t.Errorf("WriteNew = %v, want %v", err, c.want)
+			}
+			wantNoTemps(t, dir)
+			if c.want == nil {
+				d.cut(t)
+			}
+			wantFile(t, path, c.theirs)
+		})
+	}
+}
+
+// An overtaken disk has another writer on it, who syncs nothing.
+type overtaken struct {
+	*faultyDisk
+	theirs []byte
+}
+
+func (d *overtaken) renameNew(temp, path string) error {
+	if err := os.WriteFile(path, d.theirs, 0o644); err != nil {
+		return err
+	}
+	d.platter[path] = nil
+	return d.faultyDisk.renameNew(temp, path)
+}
+
 // A worn stick takes the bytes and gives back others.
 func TestAMediumThatForgetsIsNoticed(t *testing.T) {
 	d := newFaultyDisk(fault{})

@@ -7,10 +7,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 )
@@ -93,7 +91,6 @@ func TestHashFilesRefuses(t *testing.T) {
 			link(t, ".", filepath.Join(dir, "b"))
 			return []string{filepath.Join(dir, "b")}
 		}, "symbolic link"},
-		"a pipe":                {func(dir string) []string { pipe(t, filepath.Join(dir, "pipe")); return []string{dir} }, "not a regular file"},
 		"two files of one path": {func(dir string) []string { return []string{dir, filepath.Join(dir, "a.bin")} }, "has the same target path"},
 		"a name that is no target path": {func(dir string) []string {
 			return []string{write(t, filepath.Join(dir, `back\slash`))}
@@ -129,16 +126,6 @@ func link(t *testing.T, to, path string) {
 	t.Helper()
 	if err := os.Symlink(to, path); err != nil {
 		t.Skipf("no links here: %v", err)
-	}
-}
-
-func pipe(t *testing.T, path string) {
-	t.Helper()
-	if runtime.GOOS == "windows" {
-		t.Skip("no pipes here")
-	}
-	if err := syscall.Mkfifo(path, 0o644); err != nil {
-		t.Skipf("no pipes here: %v", err)
 	}
 }
 

@@ -20,6 +20,7 @@ type wire struct {
 	in      []byte
 	pos     int
 	out     []byte
+	limit   int // of out, in bytes
 	err     error
 	open    []level
 }
@@ -73,8 +74,8 @@ func (w *wire) text(s string) {
 	case w.err != nil:
 	case !w.reading:
 		w.out = append(w.out, s...)
-		if len(w.out) > MaxBundle {
-			w.fail("the bundle has more than %d bytes", MaxBundle)
+		if len(w.out) > w.limit {
+			w.fail("the bundle has more than %d bytes", w.limit)
 		}
 	case w.ahead(s):
 		w.pos += len(s)
