@@ -113,7 +113,7 @@ func FuzzRecordRead(f *testing.F) {
 			f.Fatal(err)
 		}
 	}
-	l.Close()
+	mustClose(f, l)
 	whole, err := os.ReadFile(path)
 	if err != nil {
 		f.Fatal(err)
