@@ -49,6 +49,7 @@ type App struct {
 	over    []Screen // opened on top of it
 	help    bool
 	scroll  int
+	follow  bool        // the body scrolls to its focus
 	verdict []text.Safe // of confirm, shown until the ceremony is closed
 
 	parting *say.Notice // why the sealed record is not on the medium
@@ -176,7 +177,7 @@ func (a *App) screenOf(step ceremony.Step) Screen {
 
 // show puts a screen up that nobody asked for by a key.
 func (a *App) show(s Screen) tea.Cmd {
-	a.screen, a.scroll, a.help = s, 0, false
+	a.screen, a.scroll, a.follow, a.help = s, 0, true, false
 	a.rest()
 	if st, ok := s.(starter); ok {
 		return st.start()
@@ -189,7 +190,7 @@ func (a *App) rest() { a.quietUntil = a.mono().Add(quiet) }
 
 // open puts a screen on top, on somebody's wish.
 func (a *App) open(s Screen) tea.Cmd {
-	a.over, a.scroll = append(a.over, s), 0
+	a.over, a.scroll, a.follow = append(a.over, s), 0, true
 	if st, ok := s.(starter); ok {
 		return st.start()
 	}
@@ -199,7 +200,7 @@ func (a *App) open(s Screen) tea.Cmd {
 // shut takes the topmost screen away.
 func (a *App) shut() {
 	if n := len(a.over); n > 0 {
-		a.over, a.scroll = a.over[:n-1], 0
+		a.over, a.scroll, a.follow = a.over[:n-1], 0, true
 	}
 }
 
@@ -250,7 +251,9 @@ func (a *App) pressed(k tea.KeyPressMsg) tea.Cmd {
 		// screen that ESC has left.
 		k = tea.KeyPressMsg{Code: tea.KeyEscape}
 	}
-	for _, key1 := range a.keys() {
+	keys := a.keys()
+	a.follow = true // unless it is a key that scrolls
+	for _, key1 := range keys {
 		if key.Matches(k, key1.Binding) {
 			return key1.do()
 		}
@@ -291,9 +294,9 @@ var leaveKey = on("ctrl+c", "leave", func() tea.Cmd { return tea.Interrupt }, "c
 func (a *App) showHelp() { a.help = true }
 
 func (a *App) scrollKeys() []Key {
-	h := max(1, a.bodyHeight()-1)
-	return []Key{
-		on("pgdn", "more", now(func() { a.scroll = min(a.scroll+h, a.overflow()) }), "pgdown"),
-		{key.NewBinding(key.WithKeys("pgup")), now(func() { a.scroll = max(a.scroll-h, 0) })},
+	h := max(1, a.bodyHeight()/2)
+	by := func(n int) func() tea.Cmd {
+		return now(func() { a.scroll, a.follow = min(max(a.scroll+n, 0), a.overflow()), false })
 	}
+	return []Key{on("pgup/pgdn", "scroll", by(h), "pgdown"), on("", "", by(-h), "pgup")}
 }

@@ -449,6 +449,11 @@ func scenes() []scene {
 			s.key("w")
 			return s
 		}},
+		{"witness large", func(t *testing.T) *stand {
+			s := at(t, rotation(), ceremony.StepSign)
+			s.key("w", "right", "down", "enter")
+			return s
+		}},
 		{"confirm", func(t *testing.T) *stand { return at(t, rotation(), ceremony.StepConfirm) }},
 		{"export", func(t *testing.T) *stand {
 			s := at(t, rotation(), ceremony.StepConfirm)

@@ -16,7 +16,7 @@ import (
 	"conclave/tui/text"
 )
 
-// shownWords is how many words of a digest stand beside an act.
+// shownWords is how many words of a digest stand beside an act, at most.
 const shownWords = 6
 
 // A card is one visit of one token: words first, then the PIN, then a touch
@@ -213,7 +213,7 @@ func (c *card) page(w int) Page {
 		p.Lines = append(p.Lines, para(w, 0, plain, say.Visit(c.v))...)
 	}
 	p.Lines = append(p.Lines, blank)
-	p.Lines = append(p.Lines, c.actLines()...)
+	p.Lines = append(p.Lines, c.actLines(w)...)
 	p.Lines = append(p.Lines, blank)
 	switch {
 	case c.signing():
@@ -242,7 +242,7 @@ func (c *card) visitLine() text.Safe {
 
 // actLines list the acts of the visit with the start of their digests. Words
 // that are asked for are masked: they are heard, not read here.
-func (c *card) actLines() []Line {
+func (c *card) actLines(w int) []Line {
 	var lines []Line
 	for i, a := range append(slices.Clone(c.done), c.left...) {
 		state := sp(plain, "     ")
@@ -252,8 +252,9 @@ func (c *card) actLines() []Line {
 		case i == len(c.done) && c.signing():
 			state = sp(strong, "  >  ")
 		}
-		lines = append(lines, ln(state, sp(plain, "%d  ", i+1),
-			span{text.Pad(say.Act(a), 14), strong}, sp(plain, " %s ...", c.words(a))))
+		l := ln(state, sp(plain, "%d  ", i+1), span{text.Pad(say.Act(a), 14), strong})
+		l.spans = append(l.spans, sp(plain, " %s ...", c.words(a, w-l.width()-len("  ..."))))
+		lines = append(lines, l)
 		if extra := say.Extra(a); !extra.Empty() && i >= len(c.done) {
 			lines = append(lines, ln(sp(dim, "%23s(%s)", "", extra)))
 		}
@@ -261,12 +262,16 @@ func (c *card) actLines() []Line {
 	return lines
 }
 
-func (c *card) words(a ceremony.Act) string {
+// words is the start of an act's digest, as many words as fit w cells.
+func (c *card) words(a ceremony.Act, w int) string {
 	words := slices.Clone(a.Digest.Words()[:shownWords])
 	for _, q := range c.asked {
 		if !c.matched && q.Role == a.Role && q.Position <= shownWords {
 			words[q.Position-1] = "_____"
 		}
+	}
+	for len(words) > 1 && text.Width(strings.Join(words, " ")) > w {
+		words = words[:len(words)-1]
 	}
 	return strings.Join(words, " ")
 }

@@ -179,7 +179,7 @@ func (a *App) body(h int) ([]Line, *tea.Position) {
 	room := max(0, h-len(foot))
 	over := max(0, len(p.Lines)-room)
 	a.scroll = min(a.scroll, over)
-	if i := slices.IndexFunc(p.Lines, func(l Line) bool { return l.focus }); i >= 0 {
+	if i := slices.IndexFunc(p.Lines, func(l Line) bool { return l.focus }); i >= 0 && a.follow {
 		a.scroll = min(max(a.scroll, i-room+1), max(i, 0))
 	}
 	lines := slices.Clone(p.Lines[a.scroll:min(len(p.Lines), a.scroll+room)])

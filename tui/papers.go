@@ -49,6 +49,8 @@ type reviewScreen struct {
 	only  string // the one holder who reads it later than the others, "" for all
 	diffs []*tuf.Diff
 	page  int
+	laid  [][]Line // the pages but the last, for a size
+	size  [2]int
 	name  *field
 	done  func() // what follows when the late holder has read it
 }
@@ -58,7 +60,7 @@ func (s *reviewScreen) start() tea.Cmd {
 	state, when := s.app.state, s.app.now
 	cmd := ask(s.app, func(context.Context) ([]*tuf.Diff, error) { return state.Diffs(when) },
 		func(diffs []*tuf.Diff, err error) tea.Cmd {
-			s.busy, s.diffs = 0, diffs
+			s.busy, s.diffs, s.laid = 0, diffs, nil
 			if err != nil {
 				s.tell(say.Trouble(err))
 			}
@@ -85,16 +87,19 @@ func (s *reviewScreen) allRead() bool {
 	return !slices.ContainsFunc(s.readers(), func(p ceremony.Participant) bool { return !p.Reviewed })
 }
 
-// pages lays out everything in pages of h lines, the names last.
+// pages lays out everything in pages of h lines, the names last. A release
+// may have many thousand files: what does not change is laid out once.
 func (s *reviewScreen) pages(w, h int) [][]Line {
-	var pages [][]Line
-	for _, d := range s.diffs {
-		pages = append(pages, paginate(diffBlocks(d, w), h)...)
+	if size := [2]int{w, h}; s.laid == nil || s.size != size {
+		s.laid, s.size = nil, size
+		for _, d := range s.diffs {
+			s.laid = append(s.laid, paginate(diffBlocks(d, w), h)...)
+		}
+		for _, p := range s.app.state.Payloads() {
+			s.laid = append(s.laid, paginate([][]Line{digestLines(p, w)}, h)...)
+		}
 	}
-	for _, p := range s.app.state.Payloads() {
-		pages = append(pages, paginate([][]Line{digestLines(p, w, nil)}, h)...)
-	}
-	return append(pages, s.names(w))
+	return append(slices.Clip(s.laid), s.names(w))
 }
 
 // paginate puts blocks into pages of h lines; a block that fits is not torn.
@@ -174,8 +179,8 @@ func lineAt(lines []text.Safe, i int) text.Safe {
 	return text.Safe{}
 }
 
-// digestLines show a digest in hex and as numbered words; masked positions (from 1) are left blank.
-func digestLines(p room.Payload, w int, masked []int) []Line {
+// digestLines show a digest in hex and as numbered words.
+func digestLines(p room.Payload, w int) []Line {
 	lines := []Line{
 		ln(sp(strong, "%s", say.Heading(p.Role, p.Version)), sp(plain, "   SHA-256 of what is signed, in hex and in words to read aloud")),
 		blank,
@@ -184,22 +189,24 @@ func digestLines(p room.Payload, w int, masked []int) []Line {
 		lines = append(lines, ln(sp(plain, "   %s", l)))
 	}
 	lines = append(lines, blank)
-	return append(lines, wordGrid(p.Digest.Words(), 4, masked)...)
+	return append(lines, wordGrid(p.Digest.Words(), w, 0)...)
 }
 
-// wordGrid sets words in columns, numbered from 1 down the rows.
-func wordGrid(words []string, cols int, masked []int) []Line {
+// wordGrid spreads words over the width in four columns, numbered from 1 along
+// the rows. The one at chosen, from 1, is marked.
+func wordGrid(words []string, w, chosen int) []Line {
+	const cols = 4
 	var lines []Line
 	n := 0
 	for row := range slices.Chunk(words, cols) {
 		var spans []span
 		for _, word := range row {
 			n++
-			t := strong
-			if slices.Contains(masked, n) {
-				word, t = "_____", plain
+			mark := " "
+			if n == chosen {
+				mark = ">"
 			}
-			spans = append(spans, sp(dim, " %2d ", n), sp(t, "%-14s", word))
+			spans = append(spans, sp(plain, "%s%2d  ", mark, n), span{text.Pad(text.Clean(word), w/cols-5), strong})
 		}
 		lines = append(lines, ln(spans...))
 	}
@@ -302,18 +309,36 @@ func (s *reviewScreen) confirm() tea.Cmd {
 	if typed == "" {
 		return nil
 	}
-	for i, p := range s.readers() {
-		if !say.SameName(p.Name, typed) && text.F("%d", i+1).String() != typed {
-			continue
-		}
-		session := s.app.session
-		return s.act(func() error { return session.Review(p.Name) }, nil, func() {
-			if s.only != "" {
-				s.app.shut()
-				s.done()
-			}
-		})
+	name, ok := s.called(typed)
+	if !ok {
+		s.tell(say.Notice{What: text.F("No keyholder of this ceremony is called %s.", typed)})
+		return nil
 	}
-	s.tell(say.Notice{What: text.F("Nobody here is called %s.", typed)})
-	return nil
+	session := s.app.session
+	return s.act(func() error { return session.Review(name) }, nil, func() {
+		if s.only != "" {
+			s.app.shut()
+			s.done()
+		}
+	})
+}
+
+// called finds whom people mean: by the number on this page, or by name; also
+// somebody who has just come, unless the page is for one alone.
+func (s *reviewScreen) called(typed string) (string, bool) {
+	who := s.readers()
+	for i, p := range who {
+		if text.F("%d", i+1).String() == typed {
+			return p.Name, true
+		}
+	}
+	if s.only == "" {
+		who = s.app.state.Participants()
+	}
+	for _, p := range who {
+		if say.SameName(p.Name, typed) {
+			return p.Name, true
+		}
+	}
+	return "", false
 }

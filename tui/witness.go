@@ -1,7 +1,7 @@
 package tui
 
 import (
-	"slices"
+	"strings"
 
 	tea "charm.land/bubbletea/v2"
 
@@ -9,11 +9,14 @@ import (
 	"conclave/tui/text"
 )
 
-// A witnessScreen shows every word of every digest, spread over the whole
-// screen, for the conductor who reads them aloud and for those who follow on paper.
+// A witnessScreen shows every word of every digest, for the conductor who
+// reads them aloud and for those who follow on paper: all of them at once, or
+// one at a time in letters that can be read from across the table.
 type witnessScreen struct {
-	app *App
-	at  int // which document
+	app  *App
+	doc  int  // which document
+	word int  // which word, from 0
+	big  bool // one at a time
 }
 
 func (s *witnessScreen) Title() string          { return "witness view" }
@@ -24,14 +27,16 @@ func (s *witnessScreen) Body(w, h int) Page {
 	if len(docs) == 0 {
 		return Page{Lines: []Line{say1(plain, "Nothing is frozen yet.")}}
 	}
-	d := docs[min(s.at, len(docs)-1)]
-	p := Page{Lines: []Line{
-		sides(w, say1(strong, "%s", say.Heading(d.Role, d.Version)), say1(plain, "document %d of %d", s.at+1, len(docs))),
-	}}
-	grid := bigWords(d.Digest.Words(), w)
-	gap := h >= 2*len(grid)+3
+	d := docs[min(s.doc, len(docs)-1)]
+	words := d.Digest.Words()
+	head := sides(w, say1(strong, "%s", say.Heading(d.Role, d.Version)), say1(plain, "document %d of %d", s.doc+1, len(docs)))
+	if s.big {
+		return bigPage(head, words[s.word], s.word, len(words), w, h)
+	}
+	p := Page{Lines: []Line{head}}
+	grid := wordGrid(words, w, s.word+1)
 	for _, l := range grid {
-		if gap {
+		if h >= 2*len(grid)+3 {
 			p.Lines = append(p.Lines, blank)
 		}
 		p.Lines = append(p.Lines, l)
@@ -42,27 +47,72 @@ func (s *witnessScreen) Body(w, h int) Page {
 	return p
 }
 
-// bigWords spreads words over the width in four columns.
-func bigWords(words []string, w int) []Line {
-	const cols = 4
-	col := w / cols
-	var lines []Line
-	n := 0
-	for row := range slices.Chunk(words, cols) {
-		var spans []span
-		for _, word := range row {
-			n++
-			spans = append(spans, sp(plain, "%2d  ", n), span{text.Pad(text.Clean(word), col-4), strong})
-		}
-		lines = append(lines, ln(spans...))
+// bigPage shows one word in the middle, in large letters and in small ones.
+func bigPage(head Line, word string, i, n, w, h int) Page {
+	p := Page{Lines: []Line{head}}
+	art := bigWord(word, w)
+	for range max(1, (h-len(art)-3)/2) {
+		p.Lines = append(p.Lines, blank)
 	}
-	return lines
+	for _, l := range art {
+		p.Lines = append(p.Lines, say1(strong, "%s", center(l, w)))
+	}
+	return Page{Lines: append(p.Lines, blank, say1(plain, "%s", center(text.F("word %d of %d:  %s", i+1, n, word).String(), w)))}
 }
 
 func (s *witnessScreen) Keys() []Key {
-	keys := []Key{back("back", s.app.shut)}
-	if n := len(s.app.state.Payloads()); n > 1 {
-		keys = append([]Key{on("space", "next document", now(func() { s.at = (s.at + 1) % n }), "space", "right")}, keys...)
+	docs := s.app.state.Payloads()
+	if len(docs) == 0 {
+		return []Key{back("back", s.app.shut)}
 	}
-	return keys
+	last := len(docs[0].Digest.Words()) - 1
+	step := func(by int) func() tea.Cmd {
+		return now(func() { s.word = min(max(s.word+by, 0), last) })
+	}
+	keys := []Key{
+		on("arrows", "word", step(-1), "left"), on("", "", step(1), "right"),
+		on("", "", step(-4), "up"), on("", "", step(4), "down"),
+	}
+	size := "large"
+	if s.big {
+		size = "all"
+	}
+	keys = append(keys, on("enter", size, now(func() { s.big = !s.big }), "enter"))
+	if len(docs) > 1 {
+		keys = append(keys, on("space", "next document", now(func() { s.doc, s.word = (s.doc+1)%len(docs), 0 }), "space"))
+	}
+	return append(keys, back("back", s.app.shut))
+}
+
+// bigWord draws a word in letters five lines high, or as it is where it does
+// not fit or holds anything but letters.
+func bigWord(word string, w int) []string {
+	rows := make([]string, bigHeight)
+	for _, r := range strings.ToUpper(word) {
+		if r < 'A' || r > 'Z' {
+			return []string{text.Clean(word).String()}
+		}
+		glyph := strings.Split(bigLetters[r-'A'], "/")
+		for i := range rows {
+			rows[i] += glyph[i] + "  "
+		}
+	}
+	if len(rows[0]) > w {
+		return []string{text.Clean(word).String()}
+	}
+	return rows
+}
+
+const bigHeight = 5
+
+// bigLetters are A to Z, five lines each. Most are four cells wide, so that the longest word
+// of the list, eleven letters, takes less than eighty cells.
+var bigLetters = [26]string{
+	" ## /#  #/####/#  #/#  #", "### /#  #/### /#  #/### ", " ###/#   /#   /#   / ###", "### /#  #/#  #/#  #/### ",
+	"####/#   /### /#   /####", "####/#   /### /#   /#   ", " ###/#   /# ##/#  #/ ###", "#  #/#  #/####/#  #/#  #",
+	"###/ # / # / # /###", "  ##/   #/   #/#  #/ ## ", "#  #/# # /##  /# # /#  #", "#   /#   /#   /#   /####",
+	"#   #/## ##/# # #/#   #/#   #", "#  #/## #/# ##/#  #/#  #", " ## /#  #/#  #/#  #/ ## ", "### /#  #/### /#   /#   ",
+	" ## /#  #/#  #/# # / # #", "### /#  #/### /# # /#  #", " ###/#   / ## /   #/### ", "###/ # / # / # / # ",
+	"#  #/#  #/#  #/#  #/ ## ", "#  #/#  #/#  #/ ## / ## ", "#   #/#   #/# # #/## ##/#   #", "#  #/#  #/ ## /#  #/#  #",
+	"# #/# #/ # / # / # ", "####/  # / #  /#   /####",
 }
