@@ -98,29 +98,50 @@ func (d *tokenDesk) new(ts *testscript.TestScript, name string, args []string) {
 // asked is how both front ends name a word of a digest.
 var asked = regexp.MustCompile(`word (\d+) of ([A-Z]+) \d+`)
 
-// hear DIR answers the challenge on the terminal like a keyholder who listens to the conductor:
-// it looks the words up in the record of the ceremony in DIR and types them, then Enter.
+// hear DIR answers the challenge in the lines since the last keys like a keyholder who listens
+// to the conductor: it looks the words up in the record of the ceremony in DIR and types them in one line.
+// hear -screen DIR types each into its field of the screen.
 func hearCmd(ts *testscript.TestScript, _ bool, args []string) {
 	t := *current(ts)
+	fields := args[0] == "-screen"
+	if fields {
+		args = args[1:]
+	}
 	var found [][]string
 	if !t.until(func(screen, lines string) bool {
+		if fields {
+			lines = screen
+		}
 		found = asked.FindAllStringSubmatch(lines, -1)
 		return len(found) > 0
 	}) {
 		ts.Fatalf("no word was asked for:\n%s", t.screen())
 	}
-	entries, _, err := record.Read(filepath.Join(ts.MkAbs(args[0]), recordFile))
+	words := heard(ts, args[0], found)
+	if !fields {
+		ts.Check(t.typeKeys(strings.Join(words, " ") + "\r"))
+		return
+	}
+	for _, w := range words {
+		time.Sleep(personPace)
+		ts.Check(t.typeKeys(w + "\r"))
+	}
+}
+
+// heard looks up the words at the places that were asked for.
+func heard(ts *testscript.TestScript, dir string, places [][]string) []string {
+	entries, _, err := record.Read(filepath.Join(ts.MkAbs(dir), recordFile))
 	ts.Check(err)
 	state, err := ceremony.Replay(entries)
 	ts.Check(err)
 	var words []string
-	for _, m := range found {
+	for _, m := range places {
 		position, err := strconv.Atoi(m[1])
 		ts.Check(err)
 		doc := state.Bundle().Document(strings.ToLower(m[2]))
 		words = append(words, doc.Digest().Words()[position-1])
 	}
-	ts.Check(t.typeKeys(strings.Join(words, " ") + "\r"))
+	return words
 }
 
 // flip FILE OFFSET changes one byte of a file; a negative offset counts from the end.

@@ -42,7 +42,7 @@ func TestScripts(t *testing.T) {
 		RequireUniqueNames:  true,
 		Setup:               setup,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"tty": ttyCmd, "see": seeCmd, "keys": keysCmd, "shot": shotCmd, "resize": resizeCmd, "exits": exitsCmd, "die": dieCmd,
+			"tty": ttyCmd, "see": seeCmd, "keys": keysCmd, "press": pressCmd, "leaf": leafCmd, "shot": shotCmd, "resize": resizeCmd, "exits": exitsCmd, "die": dieCmd,
 			"token": tokenCmd, "hear": hearCmd, "flip": flipCmd, "replace": replaceCmd, "exit": exitCmd,
 		},
 	})

@@ -190,6 +190,31 @@ func keysCmd(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
+// personPace is what the screens want between what they show by themselves and a
+// key: a keystroke that was under way approves nothing.
+const personPace = 450 * time.Millisecond
+
+// press "text"... types like keys, each text after the pause of somebody who looked first.
+func pressCmd(ts *testscript.TestScript, neg bool, args []string) {
+	for _, arg := range args {
+		time.Sleep(personPace)
+		keysCmd(ts, neg, []string{arg})
+	}
+}
+
+// leaf KEY TEXT presses KEY, page after page, until TEXT is on the screen.
+func leafCmd(ts *testscript.TestScript, neg bool, args []string) {
+	const mostPages = 30
+	t := *current(ts)
+	for range mostPages {
+		if strings.Contains(t.screen(), args[1]) {
+			return
+		}
+		pressCmd(ts, neg, args[:1])
+	}
+	ts.Fatalf("no %q after %d pages:\n%s", args[1], mostPages, t.screen())
+}
+
 // shot file saves the screen, for cmp and grep.
 func shotCmd(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte((*current(ts)).screen()), 0o666))
