@@ -20,6 +20,13 @@ var (
 	newBytes = bytes.Repeat([]byte("what is written now. "), 5000)
 )
 
+func put(t *testing.T, path string, data []byte) {
+	t.Helper()
+	if err := os.WriteFile(path, data, 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func TestWriteNewWritesAndLeavesNothingElse(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "a.json")
@@ -123,8 +130,8 @@ func TestEveryWayOfRenamingOverwritesNothing(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
 			temp, path := filepath.Join(dir, "temp"), filepath.Join(dir, "path")
-			os.WriteFile(temp, newBytes, 0o644)
-			os.WriteFile(path, oldBytes, 0o644)
+			put(t, temp, newBytes)
+			put(t, path, oldBytes)
 			if err := way(temp, path); !errors.Is(err, fs.ErrExist) {
 				t.Errorf("rename = %v, want fs.ErrExist", err)
 			}
@@ -186,7 +193,7 @@ func TestAFaultLeavesTheWholeFileOrNone(t *testing.T) {
 func TestAFaultLeavesTheOldFileOrTheNew(t *testing.T) {
 	eachFault(t, 20, func(t *testing.T, d *faultyDisk, dir string) {
 		path := filepath.Join(dir, "a.json")
-		os.WriteFile(path, oldBytes, 0o644)
+		put(t, path, oldBytes)
 		sum := sha256.Sum256(newBytes)
 		err := save(d, path, content{bytes.NewReader(newBytes), int64(len(newBytes)), sum}, d.rename)
 		checkFault(t, d, path, err)
@@ -385,7 +392,7 @@ func TestUnfinishedFilesAreRecognised(t *testing.T) {
 		t.Fatal(err)
 	}
 	f.Close()
-	os.WriteFile(filepath.Join(dir, "a.tmp"), nil, 0o644)
+	put(t, filepath.Join(dir, "a.tmp"), nil)
 	if stale, err := StaleTemps(dir); err != nil || len(stale) != 1 || stale[0] != path {
 		t.Errorf("StaleTemps = %v, %v; want %s", stale, err, path)
 	}

@@ -89,7 +89,7 @@ func (d *faultyDisk) wrap(what, path string, open func(string) (file, error)) (f
 	var openErr error
 	err := d.do(what, func() error { f, openErr = open(path); return openErr }, nil)
 	if err != nil && f != nil {
-		f.Close()
+		_ = f.Close() // it is denied that it was opened
 	}
 	if err != nil {
 		return nil, err
@@ -121,7 +121,7 @@ func (d *faultyDisk) stat(path string) (info fs.FileInfo, err error) {
 func (d *faultyDisk) cut(t *testing.T) {
 	t.Helper()
 	for _, f := range d.open_ {
-		f.file.Close()
+		_ = f.file.Close() // some are closed already
 	}
 	for path, data := range d.platter {
 		if !d.named[path] {
@@ -179,8 +179,8 @@ func (f *faultyFile) Truncate(size int64) error {
 
 // Close lets go of the file also when it fails, as systems do.
 func (f *faultyFile) Close() error {
-	defer f.file.Close()
-	return f.disk.do("close "+filepath.Base(f.path), func() error { return nil }, nil)
+	err := f.file.Close()
+	return f.disk.do("close "+filepath.Base(f.path), func() error { return err }, nil)
 }
 
 // eachFault runs the scenario with every operation of it failing in every kind,

@@ -254,12 +254,12 @@ func (l *Log) keep(path string, tail []byte) (done bool, err error) {
 }
 
 // kept says whether path holds tail already, and makes sure that it is on the disk.
-func (l *Log) kept(path string, tail []byte) (bool, error) {
+func (l *Log) kept(path string, tail []byte) (done bool, err error) {
 	f, err := l.disk.open(path)
 	if err != nil {
 		return false, err
 	}
-	defer f.Close() // synced below
+	defer func() { err = errors.Join(err, f.Close()) }()
 	there, err := io.ReadAll(io.NewSectionReader(f, 0, int64(len(tail))+1))
 	if err != nil || !bytes.Equal(there, tail) {
 		return false, err

@@ -130,20 +130,23 @@ func TestAnAppendThatFailedPoisonsTheLog(t *testing.T) {
 			if err != nil {
 				t.Fatalf("Append without a fault: %v", err)
 			}
-			l.file.Close()
+			letGo(l)
 			return
 		}
 		failed := err != nil
 		if failed {
 			checkPoisoned(t, l, err)
 		}
-		l.file.Close()
+		letGo(l)
 		checkReopened(t, path, 2, 3)
 		if entries, _, _ := Read(path); !failed && entries[2].Hash != e.Hash {
 			t.Error("what Append returned is not what Read gives")
 		}
 	})
 }
+
+// letGo ends a log as the end of the program does, unasked and unchecked.
+func letGo(l *Log) { _ = l.file.Close() }
 
 // openQuietly opens without faults, and starts counting then.
 func openQuietly(t *testing.T, d *faultyDisk, path string) *Log {
@@ -197,7 +200,7 @@ func TestAFaultWhileOpeningLosesNothing(t *testing.T) {
 		tear(t, path, tail)
 		l, _, err := open(d, path)
 		if err == nil {
-			l.file.Close()
+			letGo(l)
 		} else if !errors.Is(err, errFault) {
 			t.Errorf("Open = %v, want the fault", err)
 		}
@@ -223,7 +226,7 @@ func TestAFaultWhileCreatingCanBeRepeated(t *testing.T) {
 		path := filepath.Join(t.TempDir(), "record.jsonl")
 		l, err := create(d, path)
 		if err == nil {
-			l.file.Close()
+			letGo(l)
 			checkReopened(t, path, 0, 0)
 			return
 		}
@@ -267,12 +270,12 @@ func TestWhatOpenReturnedSurvivesAPowerCut(t *testing.T) {
 			if _, err := l.Append(noon, "conductor", "noted", nil); err == nil || d.what != "sync record.jsonl" {
 				t.Fatalf("Append = %v, failed at %q, want the sync to fail", err, d.what)
 			}
-			l.file.Close()
+			letGo(l)
 			l, entries, err := open(d, path)
 			if err != nil || len(entries) != 3 {
 				t.Fatalf("Open = %d entries, %v; want 3", len(entries), err)
 			}
-			l.file.Close()
+			letGo(l)
 			d.cut(t)
 			if after, _, err := Read(path); err != nil || len(after) != 3 {
 				t.Errorf("after the cut Read = %d entries, %v; want 3", len(after), err)
@@ -289,7 +292,7 @@ func TestSettingAsideSurvivesAPowerCut(t *testing.T) {
 		path := newRecord(t, 2)
 		tear(t, path, tail)
 		if l, _, err := open(d, path); err == nil {
-			l.file.Close()
+			letGo(l)
 		}
 		d.cut(t)
 		checkReopened(t, path, 2, 2)
@@ -305,11 +308,11 @@ func TestSettingAsideTwiceSurvivesAPowerCut(t *testing.T) {
 		path := newRecord(t, 2)
 		tear(t, path, tail)
 		if l, _, err := open(d, path); err == nil {
-			l.file.Close()
+			letGo(l)
 		} else if l, _, err := open(d, path); err != nil {
 			t.Fatalf("Open again: %v", err)
 		} else {
-			l.file.Close()
+			letGo(l)
 		}
 		d.cut(t)
 		// The cutting off itself may be undone: the torn line is then set aside once more.
