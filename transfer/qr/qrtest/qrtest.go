@@ -35,8 +35,8 @@ func Missing(t testing.TB, format string, args ...any) {
 	t.Skipf(format, args...)
 }
 
-// Root is the root of the source tree.
-func Root() string {
+// SourceRoot is the root of the source tree.
+func SourceRoot() string {
 	_, file, _, _ := runtime.Caller(0)
 	return filepath.Join(filepath.Dir(file), "..", "..", "..")
 }
@@ -45,7 +45,7 @@ func Root() string {
 func Peers(t testing.TB) string {
 	t.Helper()
 	Tool(t, "node", "nodejs")
-	dir := filepath.Join(Root(), "testdata", "qrpeers")
+	dir := filepath.Join(SourceRoot(), "testdata", "qrpeers")
 	if err := install(dir); err != nil {
 		Missing(t, "the QR peers are not installed; npm ci --prefix testdata/qrpeers: %v", err)
 	}
