@@ -217,16 +217,16 @@ func (a *App) top() Screen {
 
 func (a *App) tooSmall() bool { return a.width < MinWidth || a.height < MinHeight }
 
-// goHome shows the home screen, or ends the program where there is none.
+// goHome leaves the ceremony for the home screen, or ends the program where there is none.
 func (a *App) goHome() tea.Cmd {
+	if a.desk == nil {
+		return tea.Quit // the last frame still shows the ceremony
+	}
 	a.dropAll()
 	if a.leave != nil {
 		a.err = errors.Join(a.err, a.leave())
 	}
 	a.session, a.state, a.tray, a.leave, a.over, a.step = nil, nil, nil, nil, nil, ""
-	if a.desk == nil {
-		return tea.Quit
-	}
 	return a.show(&homeScreen{app: a})
 }
 

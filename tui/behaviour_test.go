@@ -412,3 +412,27 @@ func TestGenesisByKeyboard(t *testing.T) {
 	s.typed("seal", "enter")
 	s.sees("The ceremony is closed")
 }
+
+// Leaving the last screen ends a program that has no home; its last frame is
+// drawn after that.
+func TestTheLastFrameIsDrawnAfterLeaving(t *testing.T) {
+	s := at(t, roomtest.Rotation(), ceremony.StepDone)
+	_, cmd := s.app.Update(keyMsg("q"))
+	if _, ok := cmd().(tea.QuitMsg); !ok {
+		t.Error("q does not leave")
+	}
+	s.sees("The ceremony is closed")
+}
+
+func TestLeavingACeremonyGoesHome(t *testing.T) {
+	s := newStand(t, Options{Desk: stick()})
+	closed := 0
+	r := roomtest.Rotation()
+	r.At = ceremony.StepDone
+	s.run(s.app.enter(r, r.Tray(), func() error { closed++; return nil }))
+	s.key("q")
+	s.sees("What do you want to do?")
+	if closed != 1 {
+		t.Errorf("the session was closed %d times", closed)
+	}
+}
