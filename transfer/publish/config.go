@@ -12,6 +12,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"conclave/transfer/client"
 )
 
 // ConfigName is the name that a configuration usually has.
@@ -29,15 +31,16 @@ const (
 // A Config says where a repository is published and with which online keys. Its
 // file is strict JSON; relative paths in it are relative to the file.
 type Config struct {
-	Store          string `json:"store"`           // URL: file:…
-	PinnedRoot     string `json:"pinned_root"`     // the root that everything is verified from; written by the first push
-	SnapshotKey    string `json:"snapshot_key"`    // encrypted PEM
-	TimestampKey   string `json:"timestamp_key"`   // encrypted PEM; may be the same
-	PassphraseFile string `json:"passphrase_file"` // opens both
-	StateDir       string `json:"state_dir"`       // what was seen, and the journal
-	Practice       bool   `json:"practice"`        // only rehearsals are published here
-	SnapshotDays   int    `json:"snapshot_days"`   // 0 is DefaultSnapshotDays
-	TimestampDays  int    `json:"timestamp_days"`  // 0 is DefaultTimestampDays
+	Store          string `json:"store"`                     // URL: file:…
+	PinnedRoot     string `json:"pinned_root"`               // the root that everything is verified from; written by the first push
+	SnapshotKey    string `json:"snapshot_key"`              // encrypted PEM
+	TimestampKey   string `json:"timestamp_key"`             // encrypted PEM; may be the same
+	PassphraseFile string `json:"passphrase_file"`           // opens both
+	StateDir       string `json:"state_dir"`                 // what was seen, and the journal
+	Practice       bool   `json:"practice"`                  // only rehearsals are published here
+	SnapshotDays   int    `json:"snapshot_days"`             // 0 is DefaultSnapshotDays
+	TimestampDays  int    `json:"timestamp_days"`            // 0 is DefaultTimestampDays
+	PublicMetadata string `json:"public_metadata,omitempty"` // URL where clients read the metadata, to look there after each push
 }
 
 // LoadConfig reads a configuration strictly and makes its paths absolute.
@@ -110,8 +113,10 @@ func (c *Config) resolve(dir string) {
 			*p = filepath.Join(dir, *p)
 		}
 	}
-	if folder, ok := folderPath(c.Store); ok && !filepath.IsAbs(folder) {
-		c.Store = filepath.Join(dir, folder)
+	for _, url := range []*string{&c.Store, &c.PublicMetadata} {
+		if folder, ok := folderPath(*url); ok && *url != "" && !filepath.IsAbs(folder) {
+			*url = filepath.Join(dir, folder)
+		}
 	}
 }
 
@@ -127,9 +132,29 @@ func (c *Config) Write(path string) error {
 	return nil
 }
 
+// Reader opens the store without any key: enough for Status.
+func (c *Config) Reader() (*Publisher, error) {
+	store, err := Open(c.Store)
+	if err != nil {
+		return nil, err
+	}
+	const day = 24 * time.Hour
+	p := &Publisher{
+		Store: store, PinnedRoot: c.PinnedRoot, StateDir: c.StateDir, Practice: c.Practice,
+		SnapshotLife: time.Duration(c.SnapshotDays) * day, TimestampLife: time.Duration(c.TimestampDays) * day,
+	}
+	if c.PublicMetadata == "" {
+		return p, nil
+	}
+	if p.Public, err = client.Open(c.PublicMetadata, ""); err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
 // Publisher opens the store and the keys.
 func (c *Config) Publisher() (*Publisher, error) {
-	store, err := Open(c.Store)
+	p, err := c.Reader()
 	if err != nil {
 		return nil, err
 	}
@@ -138,20 +163,11 @@ func (c *Config) Publisher() (*Publisher, error) {
 		return nil, err
 	}
 	defer passphrase.Wipe()
-	snapshot, err := LoadKey(c.SnapshotKey, passphrase)
-	if err != nil {
+	if p.Snapshot, err = LoadKey(c.SnapshotKey, passphrase); err != nil {
 		return nil, err
 	}
-	timestamp, err := LoadKey(c.TimestampKey, passphrase)
-	if err != nil {
-		return nil, err
-	}
-	const day = 24 * time.Hour
-	return &Publisher{
-		Store: store, PinnedRoot: c.PinnedRoot, StateDir: c.StateDir, Practice: c.Practice,
-		Snapshot: snapshot, SnapshotLife: time.Duration(c.SnapshotDays) * day,
-		Timestamp: timestamp, TimestampLife: time.Duration(c.TimestampDays) * day,
-	}, nil
+	p.Timestamp, err = LoadKey(c.TimestampKey, passphrase)
+	return p, err
 }
 
 // strictUnmarshal reads one flat JSON object into a struct: every member once, spelled as

@@ -2,11 +2,16 @@ package publish_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"conclave/ceremony/tuf"
 	"conclave/transfer"
@@ -82,7 +87,11 @@ func powerCut(t *testing.T, s scene, when moment, nth int) bool {
 		}
 	}
 	w.pub.Store = w.store
+	kept := journaled(t, w)
 	w.push(b)
+	if live := list(t, w.folder.Dir())["metadata/timestamp.json"]; kept != "" && live != kept {
+		t.Errorf("cut at %s: the timestamp was signed twice", power.at)
+	}
 	for who, cache := range map[string]client.Memory{"a new client": w.fresh(), "a client up to date": upToDate} {
 		if len(cache) == 0 {
 			continue
@@ -93,6 +102,21 @@ func powerCut(t *testing.T, s scene, when moment, nth int) bool {
 	}
 	checkNoWaste(t, w, power.at)
 	return err == nil
+}
+
+// journaled is the timestamp in the journal of an unfinished push.
+func journaled(t *testing.T, w *world) string {
+	t.Helper()
+	raw, err := os.ReadFile(filepath.Join(w.pub.StateDir, "push.json"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return ""
+	}
+	must(t, err)
+	var journal struct {
+		Timestamp []byte `json:"timestamp"`
+	}
+	must(t, json.Unmarshal(raw, &journal))
+	return string(journal.Timestamp)
 }
 
 // checkNoWaste looks for what a second set of signatures would have left: more
@@ -138,6 +162,57 @@ func TestALostJournalSkipsASnapshotVersion(t *testing.T) {
 	}
 	if got, err := w.download(w.fresh(), "tool.tar"); err != nil || got != "tool 2" {
 		t.Errorf("download %q, %v", got, err)
+	}
+}
+
+// liar does as asked and says that somebody else was faster, as a store does when
+// the answer was lost and the request is repeated by the library below.
+type liar struct {
+	publish.Store
+	lies int
+}
+
+func (l *liar) PutIf(ctx context.Context, name string, data []byte, old publish.ETag) (publish.ETag, error) {
+	etag, err := l.Store.PutIf(ctx, name, data, old)
+	if err == nil && l.lies > 0 {
+		l.lies--
+		return "", publish.ErrChanged
+	}
+	return etag, err
+}
+
+func TestALostAnswerIsNotTakenForARival(t *testing.T) {
+	w := newWorld(t)
+	w.genesis()
+	w.pub.Store = &liar{w.store, 1}
+	w.file("tool.tar", "tool 2")
+	if report := w.push(w.signed(tuf.Targets)); report.Versions["timestamp"] != 2 || report.Already {
+		t.Errorf("report is %+v", report)
+	}
+}
+
+// A push is cut short; before the operator repeats it, cron refreshes on the same host.
+func TestARefreshBetweenTwoTriesOfAPushWastesNothing(t *testing.T) {
+	for nth := range 6 {
+		t.Run(fmt.Sprintf("cut before write %d", nth), func(t *testing.T) {
+			w := newWorld(t)
+			w.genesis()
+			w.file("tool.tar", "tool 2")
+			b := w.signed(tuf.Targets)
+			w.pub.Store = &cutter{Store: w.store, when: beforeWrite, nth: nth}
+			if _, err := w.pub.Push(context.Background(), b, w.targetsDir(), publish.PushOptions{}); err != nil && !errors.Is(err, errCut) {
+				t.Fatal(err)
+			}
+			w.pub.Store = w.store
+			w.now = w.now.Add(time.Hour)
+			if _, err := w.pub.Refresh(context.Background()); err != nil {
+				t.Fatal(err)
+			}
+			w.push(b)
+			if live := w.live(); live["snapshot"] != 2 || live["timestamp"] != 3 {
+				t.Errorf("live is %v", live)
+			}
+		})
 	}
 }
 

@@ -17,6 +17,6 @@
 // # On this host
 //
 // The state folder holds seen.json, the highest version of every role that this host has
-// seen live (a store that falls behind it was rolled back: an alarm), and journal.json, the online documents of a push
-// that is under way.
+// seen live (a store that falls behind it was rolled back: an alarm), and push.json and refresh.json, the online
+// documents of what is under way.
 package publish

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"path"
 	"path/filepath"
 	"strings"
@@ -121,11 +120,6 @@ func (c Content) check(ctx context.Context) error {
 	r, err := c.Open()
 	if err != nil {
 		return err
-	}
-	if f, ok := r.(*os.File); ok {
-		if info, err := f.Stat(); err == nil && !info.Mode().IsRegular() {
-			return errors.Join(errors.New("is not a file"), r.Close())
-		}
 	}
 	h := sha256.New()
 	n, err := io.Copy(h, io.LimitReader(contextReader{ctx, r}, c.Length+1))

@@ -259,8 +259,8 @@ func TestEveryClientDownloadsWhatIsPublishedAndRefusesOneChangedBit(t *testing.T
 		client  func(t *testing.T) clientOf
 		perFile int // changed bits
 	}{
-		"our client": {func(*testing.T) clientOf { return ourClient }, 60},
-		"go-tuf":     {func(*testing.T) clientOf { return goTUF }, 60},
+		"our client": {func(*testing.T) clientOf { return ourClient }, 24},
+		"go-tuf":     {func(*testing.T) clientOf { return goTUF }, 24},
 		"tuf-js":     {tufJS, 12},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -10,6 +10,7 @@ import (
 
 	"conclave/ceremony/tuf"
 	"conclave/transfer"
+	"conclave/transfer/client"
 )
 
 // A Publisher puts bundles into one store and keeps its online roles fresh.
@@ -22,6 +23,8 @@ type Publisher struct {
 	Timestamp     *Signer
 	SnapshotLife  time.Duration
 	TimestampLife time.Duration
+
+	Public client.Repository // where the world reads the store; nil is not to look
 
 	Now  func() time.Time // nil is the clock
 	Tell func(string)     // hears one line per step; nil is silence
@@ -192,6 +195,14 @@ type push struct {
 	dir      string
 	dryRun   bool
 	report   Report
+}
+
+// journal is the name under which this work is journaled.
+func (w *push) journal() string {
+	if w.bundle == nil {
+		return refreshJournal
+	}
+	return pushJournal
 }
 
 // run plans and acts, and plans anew while others are faster.

@@ -80,7 +80,7 @@ func TestDryRunChangesAndSignsNothing(t *testing.T) {
 	if _, err := os.Stat(w.pub.PinnedRoot); err == nil {
 		t.Error("a root was pinned")
 	}
-	if _, err := os.Stat(filepath.Join(w.pub.StateDir, "journal.json")); err == nil {
+	if _, err := os.Stat(filepath.Join(w.pub.StateDir, "push.json")); err == nil {
 		t.Error("something was signed")
 	}
 }

@@ -37,7 +37,28 @@ func (w *push) finish(ctx context.Context, memory *seen, before *live, s *stage)
 	}
 	w.p.tell("read back as a client: timestamp %d, snapshot %d, targets %d, root %d",
 		after.timestamp.Version(), after.snapshot.Version(), after.targets.Version(), after.root().Version())
-	return w.state.clearJournal()
+	if err := w.state.clearJournal(w.journal()); err != nil {
+		return err
+	}
+	return w.readPublic(ctx, after)
+}
+
+// readPublic follows the repository at its public address, where a CDN or a web server may
+// serve something else than the store holds.
+func (w *push) readPublic(ctx context.Context, after *live) error {
+	if w.p.Public == nil {
+		return nil
+	}
+	c, err := w.follow(ctx, w.p.Public, client.Memory{tuf.Root: w.anchor.Bytes()}, &goal{root: after.root()})
+	if err == nil && c.Version(tuf.Timestamp) < after.timestamp.Version() {
+		err = fmt.Errorf("it serves timestamp %d, in the store is %d", c.Version(tuf.Timestamp), after.timestamp.Version())
+	}
+	if err != nil {
+		return withHint(fmt.Errorf("read back: the public address does not serve what is in the store: %w", err),
+			"everything is in the store, so do not publish again; look at caches and at the address, then run the same command to check")
+	}
+	w.p.tell("read back from the public address: timestamp %d", c.Version(tuf.Timestamp))
+	return nil
 }
 
 // compare asserts that exactly what was published is live, or what others have put on top of it since.

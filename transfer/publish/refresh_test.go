@@ -8,10 +8,12 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
 	"conclave/ceremony/tuf"
+	"conclave/transfer/client"
 	"conclave/transfer/publish"
 )
 
@@ -214,6 +216,27 @@ func TestEveryGoesOnAfterAFailureIfItIsTold(t *testing.T) {
 	}
 	if live := w.live(); live["timestamp"] != 3 {
 		t.Errorf("live is %v", live)
+	}
+}
+
+// A web server serves a copy of the day before; the files in the store are in order.
+func TestThePublicAddressMustServeWhatWasPublished(t *testing.T) {
+	w := newWorld(t)
+	w.genesis()
+	public := filepath.Join(w.dir, "public")
+	must(t, os.CopyFS(public, os.DirFS(w.folder.Dir())))
+	stale, err := client.Open(filepath.Join(public, "metadata"), "")
+	must(t, err)
+	w.pub.Public = stale
+	b := w.signed(tuf.Targets)
+	_, err = w.pub.Push(context.Background(), b, w.targetsDir(), publish.PushOptions{})
+	if err == nil || !strings.Contains(err.Error(), "serves timestamp 1, in the store is 2") {
+		t.Errorf("error is %v", err)
+	}
+	w.pub.Public, err = client.Open(filepath.Join(w.folder.Dir(), "metadata"), "")
+	must(t, err)
+	if report := w.push(b); !report.Already {
+		t.Error("it was published a second time")
 	}
 }
 

@@ -98,9 +98,9 @@ func (w *push) simulateGap(ctx context.Context, s *stage, before *live) error {
 	return ctx.Err()
 }
 
-// follow runs one client over v and returns it. Of every role in the goal it looks up one file, so that delegations are walked.
-func (w *push) follow(ctx context.Context, v *view, cache client.Memory, g *goal) (*client.Client, error) {
-	c, err := client.New(client.Options{Repository: v, Cache: cache, Now: w.p.now()})
+// follow runs one client over a repository and returns it. Of every role in the goal it looks up one file, so that delegations are walked.
+func (w *push) follow(ctx context.Context, r client.Repository, cache client.Memory, g *goal) (*client.Client, error) {
+	c, err := client.New(client.Options{Repository: r, Cache: cache, Now: w.p.now()})
 	if err != nil {
 		return nil, err
 	}

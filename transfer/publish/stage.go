@@ -28,7 +28,7 @@ type stage struct {
 // prepare plans, signs, journals and tries out. The store is not touched.
 func (w *push) prepare(ctx context.Context, before *live, g *goal, files []upload) (*stage, error) {
 	s := &stage{goal: g, files: files, base: before.etag, snapshot: before.snapshot}
-	kept, err := w.state.journal()
+	kept, err := w.state.journal(w.journal())
 	if err != nil {
 		return nil, err
 	}
@@ -51,7 +51,7 @@ func (w *push) prepare(ctx context.Context, before *live, g *goal, files []uploa
 		return nil, err
 	}
 	if err := w.simulate(ctx, s, before); err != nil {
-		return nil, errors.Join(err, w.state.clearJournal())
+		return nil, errors.Join(err, w.state.clearJournal(w.journal()))
 	}
 	w.plan(ctx, s, before)
 	return s, nil
@@ -71,14 +71,22 @@ func isLive(before *live, g *goal) bool {
 	return verifyBy(tuf.Timestamp, before.timestamp, g.root) == nil && verifyBy(tuf.Snapshot, before.snapshot, g.root) == nil
 }
 
-// isSettled reports whether no push of this goal is waiting for its timestamp.
+// isSettled reports whether no push of this goal is waiting for its timestamp:
+// that one, or one that another host has put on top, is live.
 func (w *push) isSettled(before *live, kept *journal) bool {
-	return kept == nil || string(kept.Timestamp) == string(before.timestamp.Bytes())
+	if kept == nil {
+		return true
+	}
+	waiting, err := tuf.Parse(kept.Timestamp)
+	return err != nil || waiting.Version() <= before.timestamp.Version()
 }
 
 // checkSigners makes sure that the root takes our online keys, before anything is signed with them.
 func (w *push) checkSigners(root *tuf.Document) error {
 	for role, s := range map[string]*Signer{tuf.Snapshot: w.p.Snapshot, tuf.Timestamp: w.p.Timestamp} {
+		if s == nil {
+			return fmt.Errorf("push: no %s key was opened", role)
+		}
 		r := root.Root().Roles[role]
 		if r == nil {
 			return fmt.Errorf("push: %s knows no role %s", root.Title(), role)
@@ -121,7 +129,7 @@ func (w *push) sign(ctx context.Context, s *stage, before *live, kept *journal) 
 			return err
 		}
 	}
-	return w.state.setJournal(&journal{
+	return w.state.setJournal(w.journal(), &journal{
 		Base: s.base, Documents: s.goal.hashes(),
 		Snapshot: s.snapshot.Bytes(), Timestamp: s.timestamp.Bytes(),
 	})

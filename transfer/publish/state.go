@@ -116,9 +116,12 @@ func openState(ctx context.Context, dir string) (*state, error) {
 
 func (s *state) close() error { return s.unlock() }
 
+// Files of the state. A refresh in the middle of an unfinished push must not
+// lose its signatures: the two keep journals of their own.
 const (
-	seenFile    = "seen.json"
-	journalFile = "journal.json"
+	seenFile       = "seen.json"
+	pushJournal    = "push.json"
+	refreshJournal = "refresh.json"
 )
 
 // seen reads what was seen, nothing on a new host.
@@ -130,7 +133,7 @@ func (s *state) seen() (*seen, error) {
 
 func (s *state) setSeen(v *seen) error { return s.save(seenFile, v) }
 
-// A journal holds the online documents of one push that is under way, so that
+// A journal holds the online documents of one push or refresh that is under way, so that
 // whoever completes it uses the same signatures.
 type journal struct {
 	Base      ETag              `json:"base"`      // the live timestamp that this replaces
@@ -139,21 +142,21 @@ type journal struct {
 	Timestamp []byte            `json:"timestamp"`
 }
 
-// journal returns the journal of an unfinished push, or nil.
-func (s *state) journal() (*journal, error) {
+// journal returns what was journaled under a name, or nil.
+func (s *state) journal(name string) (*journal, error) {
 	j := new(journal)
-	ok, err := s.load(journalFile, j)
+	ok, err := s.load(name, j)
 	if err != nil || !ok {
 		return nil, err
 	}
 	return j, nil
 }
 
-func (s *state) setJournal(j *journal) error { return s.save(journalFile, j) }
+func (s *state) setJournal(name string, j *journal) error { return s.save(name, j) }
 
 // clearJournal is called when everything in it is live.
-func (s *state) clearJournal() error {
-	if err := ignore(os.Remove(filepath.Join(s.dir, journalFile)), fs.ErrNotExist); err != nil {
+func (s *state) clearJournal(name string) error {
+	if err := ignore(os.Remove(filepath.Join(s.dir, name)), fs.ErrNotExist); err != nil {
 		return fmt.Errorf("clear journal: %w", err)
 	}
 	return syncFolder(s.dir)
@@ -175,9 +178,8 @@ func (s *state) load(name string, into any) (bool, error) {
 	if err != nil {
 		return false, fmt.Errorf("read state: %w", err)
 	}
-	d := json.Unmarshal(raw, into)
-	if d != nil {
-		return false, withHint(fmt.Errorf("read state: %s: %w", path, d),
+	if err := json.Unmarshal(raw, into); err != nil {
+		return false, withHint(fmt.Errorf("read state: %s: %w", path, err),
 			"move the file away to go on without the memory of this host; look at the store first")
 	}
 	return true, nil

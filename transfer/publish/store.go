@@ -55,7 +55,16 @@ func Bytes(data []byte) Content {
 
 // File is content in a file, which must have this length and hash when it is stored.
 func File(path string, length int64, sha256 [32]byte) Content {
-	return Content{length, sha256, func() (io.ReadCloser, error) { return os.Open(path) }}
+	return Content{length, sha256, func() (io.ReadCloser, error) {
+		info, err := os.Stat(path) // opening a pipe would wait for ever
+		if err != nil {
+			return nil, err
+		}
+		if !info.Mode().IsRegular() {
+			return nil, fmt.Errorf("%s is not a file", path)
+		}
+		return os.Open(path)
+	}}
 }
 
 // Open returns the store behind a URL: file: or a plain path for a folder.
