@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -148,8 +147,7 @@ func (c *card) serialTyped() (uint32, bool) {
 	if len(c.form.fields) == 1 {
 		return 0, true
 	}
-	n, err := strconv.ParseUint(c.form.fields[0].text(), 10, 32)
-	return uint32(n), err == nil && uint32(n) == c.v.Info.Serial
+	return c.v.Info.Serial, say.IsSerial(c.form.fields[0].text(), c.v.Info.Serial)
 }
 
 // next has the token make the next act.

@@ -2,7 +2,6 @@ package tui
 
 import (
 	"context"
-	"strconv"
 
 	tea "charm.land/bubbletea/v2"
 
@@ -227,8 +226,7 @@ func (s *enrolScreen) enrol() tea.Cmd {
 	}
 	v, erase := *s.token, uint32(0)
 	if s.erases(v) {
-		typed, err := strconv.ParseUint(s.form.fields[0].text(), 10, 32)
-		if erase = uint32(typed); err != nil || erase != v.Info.Serial {
+		if erase = v.Info.Serial; !say.IsSerial(s.form.fields[0].text(), erase) {
 			s.tell(say.Notice{What: text.F("That is not the serial of this token, %d.", v.Info.Serial), Kept: text.Clean("Nothing was sent to the token.")})
 			s.form.at = 0
 			return nil

@@ -2,7 +2,6 @@ package plain
 
 import (
 	"slices"
-	"strconv"
 
 	"conclave/ceremony"
 	"conclave/hsm"
@@ -131,12 +130,11 @@ func (d *dialogue) mayEnrol(holder string, v ceremony.Visitor) (uint32, bool, er
 	if err != nil {
 		return 0, false, err
 	}
-	n, err := strconv.ParseUint(typed, 10, 32)
-	if err != nil || uint32(n) != v.Info.Serial {
+	if !say.IsSerial(typed, v.Info.Serial) {
 		d.say("Left as it is. Take the token out.")
 		return 0, false, nil
 	}
-	return uint32(n), true, nil
+	return v.Info.Serial, true, nil
 }
 
 func (d *dialogue) enrolPINs(v ceremony.Visitor) (current, fresh *hsm.PIN, err error) {

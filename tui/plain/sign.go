@@ -2,7 +2,6 @@ package plain
 
 import (
 	"errors"
-	"strconv"
 	"strings"
 	"time"
 
@@ -213,12 +212,11 @@ func (d *dialogue) lastTry(v ceremony.Visitor) (uint32, bool, error) {
 	if err != nil {
 		return 0, false, err
 	}
-	n, err := strconv.ParseUint(typed, 10, 32)
-	if err != nil || uint32(n) != v.Info.Serial {
+	if !say.IsSerial(typed, v.Info.Serial) {
 		d.say("Nothing was signed. Take the token out.")
 		return 0, false, nil
 	}
-	return uint32(n), true, nil
+	return v.Info.Serial, true, nil
 }
 
 // atToken runs work, which may wait for a touch, and moves practice tokens meanwhile.

@@ -225,6 +225,11 @@ func Names(typed string) []string {
 	return names
 }
 
+// IsSerial reports whether what somebody typed is the serial of a token. Zero is no token's.
+func IsSerial(typed string, serial uint32) bool {
+	return serial != 0 && strings.TrimSpace(typed) == fmt.Sprint(serial)
+}
+
 // SameName reports whether what somebody typed is meant to be name: letter
 // case and space around it are forgiven, nothing else.
 func SameName(name, typed string) bool {
