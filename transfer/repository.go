@@ -21,7 +21,9 @@ type RepositoryError struct {
 	Err  error
 }
 
-func (e *RepositoryError) Error() string { return fmt.Sprintf("read repository: %s: %v", e.File, e.Err) }
+func (e *RepositoryError) Error() string {
+	return fmt.Sprintf("read repository: %s: %v", e.File, e.Err)
+}
 func (e *RepositoryError) Unwrap() error { return e.Err }
 
 // Hint says what to do.

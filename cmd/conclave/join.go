@@ -24,7 +24,7 @@ signature that does not verify is dropped and named.`,
 			for i, path := range args {
 				var err error
 				if bundles[i], err = transfer.Read(path); err != nil {
-					return fmt.Errorf("%s: %w", path, err)
+					return err
 				}
 			}
 			joined, dropped, err := transfer.Join(bundles...)
