@@ -202,9 +202,15 @@ func countRole(people []person, role string) int {
 	return n
 }
 
+// toFreeze goes on to freeze: from here on nothing changes what the draft is made of.
+func (s *State) toFreeze() {
+	s.step = StepFreeze
+	s.drafted = newDraft(*s)
+}
+
 // afterEnrolment goes on to freeze once nobody is left to enrol.
 func (s *State) afterEnrolment() {
 	if !slices.ContainsFunc(s.people, func(p person) bool { return !p.enrolled }) {
-		s.step = StepFreeze
+		s.toFreeze()
 	}
 }

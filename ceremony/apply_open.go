@@ -195,12 +195,11 @@ func (e Arrived) apply(s *State) error {
 		return s.rule("serial", fmt.Sprintf("token %d is %s's, not %s's", e.Serial, owner.name, s.people[i].name),
 			"Read the serial on the back of the token.")
 	}
-	s.change(i, func(p *person) {
-		p.presence = Here
-		if e.Serial != 0 && !slices.Contains(p.serials, e.Serial) {
-			p.serials = append(slices.Clone(p.serials), e.Serial)
-		}
-	})
+	if other, ok := s.broughtBy(e.Serial); ok && !other.is(e.Holder) {
+		return s.rule("serial", fmt.Sprintf("%s came with token %d", other.name, e.Serial),
+			fmt.Sprintf("If that was a mistake, record the arrival of %s again.", other.name))
+	}
+	s.change(i, func(p *person) { p.presence, p.brought = Here, e.Serial })
 	return nil
 }
 
@@ -220,9 +219,10 @@ func (e RollCalled) apply(s *State) error {
 				"Everybody is asked for: here or not.")
 		}
 	}
-	s.step = StepFreeze
 	if s.genesis {
 		s.step = StepEnrolment
+		return nil
 	}
+	s.toFreeze()
 	return nil
 }

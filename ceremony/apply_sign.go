@@ -10,10 +10,11 @@ import (
 )
 
 func (e Frozen) apply(s *State) error {
-	b, want, err := s.draft()
+	draft, err := s.drafted()
 	if err != nil {
 		return err
 	}
+	b, want := draft.bundle, draft.frozen
 	if len(e.Documents) != len(want) {
 		return s.rule("freeze", fmt.Sprintf("%d documents were frozen, the draft has %d", len(e.Documents), len(want)), "")
 	}
@@ -28,7 +29,7 @@ func (e Frozen) apply(s *State) error {
 	if err != nil {
 		return s.ruleErr("freeze", err)
 	}
-	s.bundle, s.documents, s.frozenAt = b, docs, s.clock
+	s.bundle, s.documents, s.frozenAt, s.drafted = b, docs, s.clock, nil
 	s.result = newResult(b, s.trusted(), s.head)
 	s.step = StepReview
 	return nil

@@ -84,7 +84,7 @@ func (s State) visitor(reader string, info hsm.Info, keys []hsm.Key) Visitor {
 			counted = another
 		}
 	}
-	if owner, ok := s.ownerOf(info.Serial); ok && v.Holder == "" && len(s.documents) == 0 {
+	if owner, ok := s.broughtBy(info.Serial); ok && v.Holder == "" && len(s.documents) == 0 {
 		v.Holder = owner.name // by the roll call; it has no key yet
 	}
 	v.Why = s.why(v, counted)

@@ -370,6 +370,9 @@ func TestRollCall(t *testing.T) {
 	if err := s.Arrive("Bob", 1000); ruleOf(err) != "serial" {
 		t.Errorf("with Alice's token: %v", err)
 	}
+	if err := errors.Join(s.Arrive("Alice", 0), s.Arrive("Bob", 1000)); err != nil {
+		t.Errorf("after the mistake was mended: %v", err)
+	}
 	if err := errors.Join(s.Miss("Bob"), s.Arrive("Carol", 0), s.CloseRollCall()); err != nil {
 		t.Fatal(err)
 	}

@@ -34,12 +34,16 @@ type Participant struct {
 func (s State) Participants() []Participant {
 	list := make([]Participant, 0, len(s.people))
 	for _, p := range s.people {
+		serials := slices.Clone(p.serials)
+		if p.brought != 0 && !slices.Contains(serials, p.brought) {
+			serials = append(serials, p.brought)
+		}
 		list = append(list, Participant{
 			Name:     p.name,
 			Roles:    slices.Clone(p.roles),
 			Leaving:  p.leaving,
 			Presence: p.presence,
-			Serials:  slices.Clone(p.serials),
+			Serials:  serials,
 			Enrolled: p.enrolled,
 			Reviewed: p.reviewed,
 		})
@@ -54,7 +58,8 @@ type person struct {
 	roles    []string
 	leaving  bool
 	presence Presence
-	serials  []uint32
+	serials  []uint32  // of tokens that the root lists, or that made a key here
+	brought  uint32    // the token they came with, as the roll call heard; 0 for none
 	keys     []tuf.Key // a key that the old and the new root list under two keyids stands here twice
 	tokens   []transfer.Evidence
 	enrolled bool
@@ -97,9 +102,18 @@ func (s *State) change(i int, f func(*person)) {
 	f(&s.people[i])
 }
 
-// ownerOf is the person whose token has the serial.
+// ownerOf is the person whose token has the serial, by the root or by a key made here.
 func (s State) ownerOf(serial uint32) (person, bool) {
 	i := slices.IndexFunc(s.people, func(p person) bool { return slices.Contains(p.serials, serial) })
+	if serial == 0 || i < 0 {
+		return person{}, false
+	}
+	return s.people[i], true
+}
+
+// broughtBy is the person who came with the token, as the roll call heard.
+func (s State) broughtBy(serial uint32) (person, bool) {
+	i := slices.IndexFunc(s.people, func(p person) bool { return p.brought == serial })
 	if serial == 0 || i < 0 {
 		return person{}, false
 	}

@@ -31,6 +31,20 @@ func newResult(b *transfer.Bundle, anchor *tuf.Document, head transfer.RecordHea
 	}
 }
 
+// A built draft is worked out once as well: by the session, which writes it
+// down, and the rules, which hold what was written against it.
+type built struct {
+	bundle *transfer.Bundle
+	frozen []FrozenDocument
+}
+
+func newDraft(s State) func() (built, error) {
+	return sync.OnceValues(func() (built, error) {
+		b, frozen, err := s.draft()
+		return built{b, frozen}, err
+	})
+}
+
 // verify proves that b is complete, and plays a client that trusts anchor: it
 // walks the roots one by one (TUF 5.3) and checks each document with the newest.
 func verify(b *transfer.Bundle, anchor *tuf.Document) (*transfer.Complete, error) {

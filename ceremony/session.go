@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 	"unicode/utf8"
@@ -367,13 +368,14 @@ func (s *Session) freeze() error {
 	if state.bundle == nil || state.step != StepFreeze {
 		return s.do(Frozen{}) // which says why not
 	}
-	b, docs, err := state.draft()
+	draft, err := state.drafted()
 	if err != nil {
 		return err
 	}
+	docs := slices.Clone(draft.frozen)
 	if state.bundle.Plan != nil {
 		for i, d := range docs {
-			docs[i].Metadata = b.Document(d.Role).Bytes()
+			docs[i].Metadata = draft.bundle.Document(d.Role).Bytes()
 		}
 	}
 	return s.do(Frozen{Documents: docs})
@@ -405,7 +407,7 @@ func (s *Session) arrived(holder string) error {
 	if err != nil || state.people[i].presence == Here {
 		return err
 	}
-	return s.do(Arrived{Holder: holder})
+	return s.do(Arrived{Holder: holder, Serial: state.people[i].brought})
 }
 
 // CloseReview goes on to sign. Everybody who is here must have reviewed.

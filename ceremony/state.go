@@ -52,7 +52,8 @@ type State struct {
 	signing    map[keyRole]uint32    // keyid and role → serial of the token that was asked to sign
 	signedAt   map[keyRole]time.Time // of signatures made here; others were seen at freeze
 	frozenAt   time.Time
-	result     *result // shared, made anew whenever a signature is added
+	drafted    func() (built, error) // at freeze; shared
+	result     *result               // shared, made anew whenever a signature is added
 	head       transfer.RecordHead
 	confirmed  bool
 	writing    *ExportBegun

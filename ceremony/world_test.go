@@ -368,7 +368,7 @@ func fingerprint(t interface {
 	say("checks", s.checks)
 	say("exceptions", s.exceptions)
 	for _, p := range s.people {
-		say("person", fmt.Sprintf("%s %v %v %s %v %v %v %v", p.name, p.roles, p.leaving, p.presence, p.serials, p.enrolled, p.reviewed, p.approved))
+		say("person", fmt.Sprintf("%s %v %v %s %s %v %v %v", p.name, p.roles, p.leaving, p.presence, fmt.Sprint(p.serials, p.brought), p.enrolled, p.reviewed, p.approved))
 		for _, k := range p.keys {
 			say("key", k.ID)
 		}
