@@ -3,6 +3,7 @@ package tui
 import (
 	"context"
 	"errors"
+	"strings"
 	"time"
 
 	"charm.land/bubbles/v2/key"
@@ -233,6 +234,7 @@ func (a *App) goHome() tea.Cmd {
 // pressed does what a key does now. It looks a key up among those that are
 // shown; a key that is not there is typed into a field, or does nothing.
 func (a *App) pressed(k tea.KeyPressMsg) tea.Cmd {
+	k = keypad(k)
 	if k.String() == "ctrl+c" {
 		return tea.Interrupt
 	}
@@ -251,17 +253,39 @@ func (a *App) pressed(k tea.KeyPressMsg) tea.Cmd {
 		// screen that ESC has left.
 		k = tea.KeyPressMsg{Code: tea.KeyEscape}
 	}
+	t, ok := a.top().(typist)
+	typing := ok && t.typing() && !a.help
 	keys := a.keys()
 	a.follow = true // unless it is a key that scrolls
-	for _, key1 := range keys {
-		if key.Matches(k, key1.Binding) {
-			return key1.do()
+	for _, known := range keys {
+		if key.Matches(k, known.Binding) || !typing && key.Matches(lower(k), known.Binding) {
+			return known.do()
 		}
 	}
-	if t, ok := a.top().(typist); ok && t.typing() && !a.help {
+	if typing {
 		t.typed(k)
 	}
 	return nil
+}
+
+// keypad gives the keys of a number pad the meaning of those that they repeat.
+func keypad(k tea.KeyPressMsg) tea.KeyPressMsg {
+	switch {
+	case k.Code == tea.KeyKpEnter:
+		k.Code, k.Text = tea.KeyEnter, ""
+	case k.Code >= tea.KeyKp0 && k.Code <= tea.KeyKp9 && k.Mod == 0:
+		k.Code = '0' + k.Code - tea.KeyKp0
+		k.Text = string(k.Code)
+	}
+	return k
+}
+
+// lower is the key without caps lock.
+func lower(k tea.KeyPressMsg) tea.KeyPressMsg {
+	if len(k.Text) == 1 && k.Text[0] >= 'A' && k.Text[0] <= 'Z' {
+		k.Text = strings.ToLower(k.Text)
+	}
+	return k
 }
 
 // paste gives pasted text to a field.

@@ -2,6 +2,7 @@ package tui
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -186,10 +187,15 @@ func (s *stand) whole() {
 func (s *stand) shot() {
 	s.t.Helper()
 	s.app.width, s.app.height = 120, 40
-	s.view()
+	if large := s.view(); slices.Contains(largeShots, s.t.Name()) {
+		s.t.Run("large", func(t *testing.T) { golden.RequireEqual(t, large) })
+	}
 	s.app.width, s.app.height = MinWidth, MinHeight
 	golden.RequireEqual(s.t, s.view())
 }
+
+// largeShots have a golden at 120x40 as well.
+var largeShots = []string{"TestScreens/review-1", "TestScreens/sign-table", "TestScreens/sign-words", "TestScreens/witness"}
 
 func (s *stand) sees(want string) {
 	s.t.Helper()

@@ -12,12 +12,12 @@ import (
 type askScreen struct {
 	stage
 	form
-	title string
-	intro func() []text.Safe // said above the fields
-	verb  string             // of enter in the last field
-	act1  func() error       // reads the fields; called off the event loop
-	check func() string      // says what is wrong with the fields, "" if nothing
-	after func()             // once it is done
+	title  string
+	intro  func() []text.Safe // said above the fields
+	verb   string             // of enter in the last field
+	commit func() error       // reads the fields; called off the event loop
+	check  func() string      // says what is wrong with the fields, "" if nothing
+	after  func()             // once it is done
 }
 
 func (s *askScreen) Title() string { return s.title }
@@ -45,7 +45,7 @@ func (s *askScreen) submit() tea.Cmd {
 			return nil
 		}
 	}
-	return s.act(s.act1, nil, func() {
+	return s.act(s.commit, nil, func() {
 		s.app.shut()
 		if s.after != nil {
 			s.after()
@@ -63,18 +63,18 @@ func decide(s stage, title string, what []text.Safe, do func(why string, by []st
 	by.hint = text.Clean("names, separated by commas")
 	a := &askScreen{stage: stage{app: s.app}, form: form{fields: []*field{why, by}}, title: title, verb: "put on record", after: after}
 	a.intro = func() []text.Safe { return what }
-	a.act1 = func() error { return do(why.text(), say.Names(by.text())) }
+	a.commit = func() error { return do(why.text(), say.Names(by.text())) }
 	return a
 }
 
 // A sureScreen asks once more. The answer is No unless it is y.
 type sureScreen struct {
 	stage
-	title string
-	says  []text.Safe
-	yes   string // what y does, in a word or two
-	act1  func() error
-	after func()
+	title  string
+	says   []text.Safe
+	yes    string // what y does, in a word or two
+	commit func() error
+	after  func()
 }
 
 func (s *sureScreen) start() tea.Cmd { s.app.rest(); return nil }
@@ -90,7 +90,7 @@ func (s *sureScreen) Body(w, _ int) Page {
 
 func (s *sureScreen) Keys() []Key {
 	y := on("y", s.yes, func() tea.Cmd {
-		return s.act(s.act1, nil, func() {
+		return s.act(s.commit, nil, func() {
 			s.app.shut()
 			if s.after != nil {
 				s.after()

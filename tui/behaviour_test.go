@@ -313,6 +313,37 @@ func TestTheTrayMovesTokensWhateverTheScreenDoes(t *testing.T) {
 	s.sees("F1 Alice  F2 Bob")
 }
 
+func TestCapsLockDoesNotMatterWhereNothingIsTyped(t *testing.T) {
+	r := roomtest.Rotation()
+	s := at(t, r, ceremony.StepRollCall)
+	s.key("H")
+	if calls(r, "Arrive") != 1 {
+		t.Error("H is not h")
+	}
+}
+
+func TestTheNumberPadTypesAPIN(t *testing.T) {
+	s, r := ready(t)
+	for _, d := range "271828" {
+		s.rest()
+		s.send(tea.KeyPressMsg{Code: tea.KeyKp0 + d - '0'})
+	}
+	s.send(tea.KeyPressMsg{Code: tea.KeyKpEnter})
+	if calls(r, "Sign") != 2 {
+		t.Errorf("the number pad does not type:\n%s", s.view())
+	}
+}
+
+func TestAKeyThatNoPINHasIsSaid(t *testing.T) {
+	s, r := ready(t)
+	s.send(tea.KeyPressMsg{Code: 'é', Text: "é"})
+	s.sees("That key was left out")
+	s.typed("271828", "enter")
+	if calls(r, "Sign") != 2 {
+		t.Error("the rest of the PIN was not taken")
+	}
+}
+
 // A file name or an error can hold anything.
 func TestOutsideTextNeverReachesTheTerminalAsItIs(t *testing.T) {
 	const evil = "A\x1b[2J\x1b]0;owned\x07\u202eB\r\nC"

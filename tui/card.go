@@ -86,7 +86,7 @@ func (c *card) approve() tea.Cmd {
 		words = append(words, f.text())
 	}
 	session := c.s.app.session
-	cmd := c.s.app.do(ignoring(func() error { return session.Approve(c.v, c.asked, words) }), func(err error) tea.Cmd {
+	cmd := c.s.app.do(noContext(func() error { return session.Approve(c.v, c.asked, words) }), func(err error) tea.Cmd {
 		c.op = 0
 		if err != nil {
 			c.notice = []say.Notice{say.WordTrouble(err)}

@@ -90,12 +90,12 @@ func (a *App) answered(m answerMsg) tea.Cmd {
 	return tea.Batch(m.then(), a.sync())
 }
 
-// ignoring makes work that takes no context an effect.
-func ignoring(work func() error) func(context.Context) error {
+// noContext makes work that takes no context an effect.
+func noContext(work func() error) func(context.Context) error {
 	return func(context.Context) error { return work() }
 }
 
-// ignoring2 is ignoring for work that has a result.
-func ignoring2[T any](work func() (T, error)) func(context.Context) (T, error) {
+// noContextFor is noContext for work that has a result.
+func noContextFor[T any](work func() (T, error)) func(context.Context) (T, error) {
 	return func(context.Context) (T, error) { return work() }
 }

@@ -44,7 +44,7 @@ func (s *confirmScreen) Keys() []Key {
 // verify keeps the verdict for the screens that follow.
 func (s *confirmScreen) verify() tea.Cmd {
 	s.clear()
-	cmd := ask(s.app, ignoring2(s.app.session.Confirm), func(verdict []string, err error) tea.Cmd {
+	cmd := ask(s.app, noContextFor(s.app.session.Confirm), func(verdict []string, err error) tea.Cmd {
 		s.busy = 0
 		if err != nil {
 			s.tell(say.Trouble(err))
@@ -93,7 +93,7 @@ func (s *stage) exportLines(w int) []Line {
 // export writes the bundle to the medium.
 func (s *stage) export() tea.Cmd {
 	s.clear()
-	cmd := ask(s.app, ignoring2(s.app.session.Export), func(_ ceremony.Exported, err error) tea.Cmd {
+	cmd := ask(s.app, noContextFor(s.app.session.Export), func(_ ceremony.Exported, err error) tea.Cmd {
 		s.busy = 0
 		if err != nil {
 			s.tell(say.Trouble(err))

@@ -47,7 +47,12 @@ func (f *pinField) typed(k tea.KeyPressMsg) {
 		f.count = f.pin.Len()
 		return
 	}
-	if len(k.Text) != 1 {
+	switch len(k.Text) {
+	case 0:
+		return
+	case 1:
+	default:
+		f.said = text.Clean("A PIN has plain letters, digits and signs only. That key was left out.")
 		return
 	}
 	f.flood = false
@@ -62,16 +67,13 @@ func (f *pinField) char(c byte, t time.Time) {
 	f.hex = f.hex && strings.IndexByte(modhex, c) >= 0
 	f.last = t
 	if !f.pin.Append(c) {
-		f.reject(c, t)
+		f.reject(t)
 	}
 }
 
 // reject empties the field and says why.
-func (f *pinField) reject(c byte, t time.Time) {
-	quick := t.Sub(f.first) < time.Duration(f.count)*burst
-	switch {
-	case c < 0x20 || c > 0x7e:
-		f.said = text.Clean("A PIN has plain letters, digits and signs only. All of it was thrown away.")
+func (f *pinField) reject(t time.Time) {
+	switch quick := t.Sub(f.first) < time.Duration(f.count)*burst; {
 	case quick || f.hex:
 		f.said = text.Clean("That came from the token: it was touched, and types a password of its own. Thrown away; no try is lost.")
 	default:

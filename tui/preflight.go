@@ -113,7 +113,7 @@ func (s *preflightScreen) readClock() tea.Cmd {
 			text.Clean("Read it aloud and compare it with a watch. A wrong clock signs wrong dates. If it is wrong: esc, set the clock, check again."),
 		}
 	}
-	a.act1 = func() error { return session.PassPreflight([]string{first.text(), second.text()}[:len(fields)]) }
+	a.commit = func() error { return session.PassPreflight([]string{first.text(), second.text()}[:len(fields)]) }
 	a.check = func() string {
 		if len(fields) == 2 && say.SameName(first.text(), second.text()) {
 			return "Two different people are needed."

@@ -17,9 +17,6 @@ type signScreen struct {
 
 func (s *signScreen) Title() string { return "sign" }
 
-// Update passes time to the card: it shows how long it has waited for a touch.
-func (s *signScreen) Update(tea.Msg) tea.Cmd { return nil }
-
 func (s *signScreen) Body(w, _ int) Page {
 	if s.card != nil {
 		return s.card.page(w)
@@ -64,8 +61,8 @@ func (s *signScreen) Keys() []Key {
 func (s *signScreen) partial() tea.Cmd {
 	return s.app.open(&sureScreen{
 		stage: stage{app: s.app}, title: "partial", yes: "go on without them",
-		says: append(append([]text.Safe{}, cleanAll(s.app.state.Still())...), say.Partial()...),
-		act1: s.app.session.CloseSigning,
+		says:   append(append([]text.Safe{}, cleanAll(s.app.state.Still())...), say.Partial()...),
+		commit: s.app.session.CloseSigning,
 	})
 }
 
@@ -148,7 +145,7 @@ func (s *signScreen) arrived(v ceremony.Visitor, err error) tea.Cmd {
 func (s *signScreen) challenge(v ceremony.Visitor) tea.Cmd {
 	session := s.app.session
 	s.clear()
-	cmd := ask(s.app, ignoring2(func() ([]ceremony.Challenge, error) { return session.Challenges(v) }),
+	cmd := ask(s.app, noContextFor(func() ([]ceremony.Challenge, error) { return session.Challenges(v) }),
 		func(asked []ceremony.Challenge, err error) tea.Cmd {
 			s.busy = 0
 			if err != nil {

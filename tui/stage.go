@@ -22,7 +22,7 @@ func (s *stage) Update(tea.Msg) tea.Cmd { return nil }
 // went wrong is shown as trouble says, or as say.Trouble.
 func (s *stage) act(work func() error, trouble func(error) say.Notice, then func()) tea.Cmd {
 	s.clear()
-	cmd := s.app.do(ignoring(work), func(err error) tea.Cmd {
+	cmd := s.app.do(noContext(work), func(err error) tea.Cmd {
 		s.busy = 0
 		switch {
 		case err == nil && then != nil:
