@@ -118,3 +118,56 @@ func (d *Decoder) solve() error {
 	d.message, d.rows = message, nil
 	return nil
 }
+
+// Borrow takes from another decoder what it knows of the same message, cut in another way,
+// so that a change of the frames' size loses little. A part that was misread there misleads here.
+func (d *Decoder) Borrow(from *Decoder) error {
+	if !d.stream.SameMessage(from.stream) || d.message != nil {
+		return nil
+	}
+	known, message := from.known()
+	for i := range d.stream.Fragments {
+		start, end := i*d.stream.Size, min((i+1)*d.stream.Size, d.stream.Length)
+		if !known(start, end) {
+			continue
+		}
+		p := Part{d.stream, uint32(i + 1), make([]byte, d.stream.Size)}
+		copy(p.Data, message[start:end])
+		if _, err := d.Add(p); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// known says which stretches of the message are solved already, and gives it with zeros elsewhere.
+func (d *Decoder) known() (covers func(start, end int) bool, message []byte) {
+	if d.message != nil {
+		return func(int, int) bool { return true }, d.message
+	}
+	message = make([]byte, d.stream.Fragments*d.stream.Size)
+	have := make([]bool, d.stream.Fragments)
+	for i, r := range d.rows {
+		if r.mix != nil && single(r.mix) {
+			have[i] = true
+			copy(message[i*d.stream.Size:], r.data)
+		}
+	}
+	return func(start, end int) bool {
+		for i := start / d.stream.Size; i*d.stream.Size < end; i++ {
+			if !have[i] {
+				return false
+			}
+		}
+		return true
+	}, message
+}
+
+// single reports whether one bit is set.
+func single(mix []uint64) bool {
+	n := 0
+	for _, w := range mix {
+		n += bits.OnesCount64(w)
+	}
+	return n == 1
+}

@@ -296,3 +296,42 @@ func FuzzDecoder(f *testing.F) {
 		}
 	})
 }
+
+func TestWhatIsKnownSurvivesAnotherCut(t *testing.T) {
+	message := wolf(5000)
+	small, large := mustEncoder(t, message, 60), mustEncoder(t, message, 190)
+	for _, c := range []struct {
+		name     string
+		from, to *Encoder
+	}{{"to larger frames", small, large}, {"to smaller frames", large, small}} {
+		half := mustDecoder(t, c.from.Part(1))
+		for seq := 1; seq <= c.from.Stream().Fragments/2; seq++ {
+			if _, err := half.Add(c.from.Part(uint32(seq))); err != nil {
+				t.Fatal(err)
+			}
+		}
+		d := mustDecoder(t, c.to.Part(1))
+		if err := d.Borrow(half); err != nil {
+			t.Fatal(err)
+		}
+		if least := c.to.Stream().Fragments/2 - 2; d.Rank() < least {
+			t.Errorf("%s: rank %d, want %d", c.name, d.Rank(), least)
+		}
+		for order := c.to.Dense(); d.Message() == nil; {
+			if _, err := d.Add(c.to.Part(order.Next())); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if !bytes.Equal(d.Message(), message) {
+			t.Errorf("%s: another message came out", c.name)
+		}
+		again := mustDecoder(t, c.from.Part(1))
+		if err := again.Borrow(d); err != nil || !bytes.Equal(again.Message(), message) {
+			t.Errorf("%s: from a whole one: rank %d, %v", c.name, again.Rank(), err)
+		}
+	}
+	other := mustDecoder(t, mustEncoder(t, wolf(4999), 60).Part(1))
+	if err := mustDecoder(t, small.Part(1)).Borrow(other); err != nil {
+		t.Error(err)
+	}
+}
