@@ -9,6 +9,7 @@ import (
 	"context"
 	"crypto"
 	"fmt"
+	"strconv"
 )
 
 // A Slot is a PIV key reference (NIST SP 800-73-4, part 1, table 4b).
@@ -19,6 +20,15 @@ const SlotSignature Slot = 0x9c
 
 // String returns the slot in the two hex digits that everybody knows it by.
 func (s Slot) String() string { return fmt.Sprintf("%02x", byte(s)) }
+
+// ParseSlot reads what String writes, and no other spelling.
+func ParseSlot(s string) (Slot, error) {
+	n, err := strconv.ParseUint(s, 16, 8)
+	if err != nil || Slot(n).String() != s {
+		return 0, fmt.Errorf("read slot %q: a slot is two hex digits, as 9c", s)
+	}
+	return Slot(n), nil
+}
 
 // An Algorithm names a key type that a ceremony can use.
 type Algorithm string

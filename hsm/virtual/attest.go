@@ -4,6 +4,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/sha256"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/asn1"
@@ -37,14 +38,37 @@ type Root struct {
 	cert *x509.Certificate
 }
 
-// NewRoot makes a practice attestation root.
+// rootSeed makes the practice root's private key: anybody can, so that
+// nobody takes what it signs for a proof, and evidence from a rehearsal can
+// be checked anywhere.
+const rootSeed = "conclave practice attestation root; this key is no secret"
+
+const rootName = "PRACTICE PIV attestation root - proves nothing"
+
+// NewRoot returns the practice root. Its key is the same on every machine.
 func NewRoot() (*Root, error) {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	scalar := sha256.Sum256([]byte(rootSeed))
+	key, err := ecdsa.ParseRawPrivateKey(elliptic.P256(), scalar[:])
 	if err != nil {
 		return nil, fmt.Errorf("make practice root: %w", err)
 	}
+	return selfSigned(rootName, key, big.NewInt(1))
+}
+
+// NewStranger returns a manufacturer whom nobody knows, not even in a
+// rehearsal, for tests of refusals.
+func NewStranger(name string) (*Root, error) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return nil, fmt.Errorf("make root: %w", err)
+	}
+	return selfSigned(name, key, randomSerial())
+}
+
+func selfSigned(name string, key *ecdsa.PrivateKey, serial *big.Int) (*Root, error) {
 	t := &x509.Certificate{
-		Subject:               pkix.Name{CommonName: "PRACTICE PIV attestation root - proves nothing"},
+		SerialNumber:          serial,
+		Subject:               pkix.Name{CommonName: name},
 		IsCA:                  true,
 		MaxPathLen:            1,
 		BasicConstraintsValid: true,
@@ -52,7 +76,7 @@ func NewRoot() (*Root, error) {
 	}
 	cert, err := certify(t, t, &key.PublicKey, key)
 	if err != nil {
-		return nil, fmt.Errorf("make practice root: %w", err)
+		return nil, fmt.Errorf("make root %s: %w", name, err)
 	}
 	return &Root{key: key, cert: cert}, nil
 }
@@ -77,12 +101,18 @@ func (r *Root) issue() (*ecdsa.PrivateKey, *x509.Certificate, error) {
 	return key, cert, err
 }
 
-// certify fills in a random serial number and the fixed times.
-func certify(t, parent *x509.Certificate, public, signer any) (*x509.Certificate, error) {
+func randomSerial() *big.Int {
 	serial := make([]byte, 16)
 	_, _ = rand.Read(serial) // never fails
 	serial[0] = serial[0]&0x3f | 0x40
-	t.SerialNumber = new(big.Int).SetBytes(serial)
+	return new(big.Int).SetBytes(serial)
+}
+
+// certify fills in the fixed times, and a random serial number where there is none.
+func certify(t, parent *x509.Certificate, public, signer any) (*x509.Certificate, error) {
+	if t.SerialNumber == nil {
+		t.SerialNumber = randomSerial()
+	}
 	t.NotBefore, t.NotAfter = certificatesFrom, certificatesUntil
 	der, err := x509.CreateCertificate(rand.Reader, t, parent, public, signer)
 	if err != nil {

@@ -21,7 +21,7 @@ import (
 type Options struct {
 	Serial   uint32
 	Firmware string // one of Firmwares; "" is the newest
-	Root     *Root  // practice attestation root; nil makes one for this card alone
+	Root     *Root  // who certifies it; nil is the practice root
 }
 
 // Counts are what a card was asked to do since it was made or loaded.
