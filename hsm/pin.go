@@ -1,6 +1,7 @@
 package hsm
 
 import (
+	"crypto/subtle"
 	"errors"
 	"fmt"
 )
@@ -12,9 +13,15 @@ const MaxPIN = 8
 const MinPIN = 6
 
 // A PIN holds what a keyholder typed. It prints as PIN(redacted), refuses to
-// be marshalled, and is wiped by whoever made it. Pass it by pointer: a copy
-// would outlive the wiping.
+// be marshalled, and is wiped by whoever made it; wiping one copy wipes all. The zero PIN is empty.
 type PIN struct {
+	// The characters stand behind a pointer: package fmt prints the fields of a value
+	// itself where it may not ask the value (%p, an unexported field), but of a pointer
+	// inside one it prints the address.
+	typed *typed
+}
+
+type typed struct {
 	b [MaxPIN]byte
 	n int
 }
@@ -38,39 +45,54 @@ func NewPIN(b []byte) (*PIN, error) {
 // Append adds one typed character. It reports false, and changes nothing,
 // when the PIN is full or c is not printable ASCII.
 func (p *PIN) Append(c byte) bool {
-	if p.n == MaxPIN || c < 0x20 || c > 0x7e {
+	if p.Len() == MaxPIN || c < 0x20 || c > 0x7e {
 		return false
 	}
-	p.b[p.n] = c
-	p.n++
+	if p.typed == nil {
+		p.typed = new(typed)
+	}
+	p.typed.b[p.typed.n] = c
+	p.typed.n++
 	return true
 }
 
 // Backspace takes the last character away.
 func (p *PIN) Backspace() {
-	if p.n > 0 {
-		p.n--
-		p.b[p.n] = 0
+	if p.Len() > 0 {
+		p.typed.n--
+		p.typed.b[p.typed.n] = 0
 	}
 }
 
 // Len is how many characters were typed.
-func (p *PIN) Len() int { return p.n }
+func (p *PIN) Len() int {
+	if p == nil || p.typed == nil {
+		return 0
+	}
+	return p.typed.n
+}
 
 // Complete reports whether the PIN is long enough to be sent.
-func (p *PIN) Complete() bool { return p != nil && p.n >= MinPIN }
+func (p *PIN) Complete() bool { return p.Len() >= MinPIN }
 
 // Reveal returns the PIN's own bytes, for the one call that sends them to a
 // token. They change when the PIN is wiped.
-func (p *PIN) Reveal() []byte { return p.b[:p.n] }
+func (p *PIN) Reveal() []byte {
+	if p.Len() == 0 {
+		return nil
+	}
+	return p.typed.b[:p.typed.n]
+}
 
 // Equal compares two PINs, for the second entry of a new one.
-func (p *PIN) Equal(q *PIN) bool { return p.n == q.n && p.b == q.b }
+func (p *PIN) Equal(q *PIN) bool {
+	return subtle.ConstantTimeCompare(p.Reveal(), q.Reveal()) == 1
+}
 
 // Wipe forgets the PIN. A nil PIN may be wiped.
 func (p *PIN) Wipe() {
-	if p != nil {
-		*p = PIN{}
+	if p != nil && p.typed != nil {
+		*p.typed = typed{}
 	}
 }
 
