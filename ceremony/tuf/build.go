@@ -46,13 +46,15 @@ type TargetFile struct {
 }
 
 // A TargetsSpec is what new targets metadata shall say: Files are all files, not
-// only the new ones. Delegations and unknown fields are those of Base.
+// only the new ones. Unknown fields are those of Base, and so are delegations
+// where the spec says nothing about them.
 type TargetsSpec struct {
-	Version  int64
-	Expires  time.Time
-	Files    []TargetFile
-	Practice bool
-	Base     *Document
+	Version     int64
+	Expires     time.Time
+	Files       []TargetFile
+	Practice    bool
+	Base        *Document
+	Delegations *Delegations // all of them; nil keeps those of Base
 }
 
 // From builds an unsigned document from a go-tuf value and reads it back
@@ -260,6 +262,11 @@ func NewTargets(spec TargetsSpec) (*Document, error) {
 		v.Delegations, unknown = base.Delegations, base.UnrecognizedFields
 	}
 	v.UnrecognizedFields = marked(unknown, spec.Practice)
+	if spec.Delegations != nil {
+		if err := redelegate(v, *spec.Delegations); err != nil {
+			return nil, err
+		}
+	}
 	for _, f := range spec.Files {
 		if err := CheckTargetPath(f.Path); err != nil {
 			return nil, err
@@ -274,6 +281,20 @@ func NewTargets(spec TargetsSpec) (*Document, error) {
 		v.Targets[f.Path] = target
 	}
 	return build(v, spec.Base)
+}
+
+// redelegate puts other delegations, and who holds their keys, into v.
+func redelegate(v *metadata.TargetsType, to Delegations) error {
+	d, holders, err := to.build(v.Delegations)
+	if err != nil {
+		return err
+	}
+	v.Delegations = d
+	delete(v.UnrecognizedFields, HoldersField)
+	if len(holders) > 0 {
+		v.UnrecognizedFields[HoldersField] = holders
+	}
+	return nil
 }
 
 func targetOf(f TargetFile) (*metadata.TargetFiles, error) {

@@ -32,6 +32,7 @@ type Change struct {
 	Where  string // "keys", "root", "targets", "dates", "files", "delegations", "other"
 	Text   string // one sentence; may hold text from outside
 	Danger bool   // wants attention before anything else
+	Rule   string // the name of the compatibility rule that speaks, if one does
 }
 
 // A Diff says in sentences how a document differs from the one before.

@@ -3,6 +3,7 @@ package tuf
 import (
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/theupdateframework/go-tuf/v2/metadata"
 )
@@ -13,36 +14,60 @@ const Warning = "warning"
 
 // Sizes at which some clients stop or slow down.
 const (
-	maxUnlistedTargets = 5_000_000 // bytes that python-tuf downloads where the snapshot gives no length
-	manyTargetFiles    = 3_000     // tuf-js takes time in proportion to the square of their number
-	maxPathWarnings    = 5         // sentences about single paths; the rest is counted
+	maxUnlistedTargets  = 5_000_000 // bytes that are downloaded where the snapshot gives no length
+	maxUnlistedSnapshot = 2_000_000 // the same where the timestamp gives none
+	manyTargetFiles     = 3_000     // tuf-js takes time in proportion to the square of their number
+	maxDelegations      = 32        // roles that python-tuf, go-tuf and tuf-js ask for one path
+	maxPathWarnings     = 5         // sentences about single paths; the rest is counted
 )
+
+// lastSecond is the last that a signed count of seconds in 32 bits can name.
+var lastSecond = time.Unix(1<<31-1, 0)
 
 // Compat says what about a document some TUF clients refuse or read in another
 // way, though it is valid. Danger marks what refuses or breaks whole
-// repositories; the rest are warnings.
+// repositories; the rest are warnings. Every change names its rule.
 func Compat(doc *Document) []Change {
 	d := &Diff{}
 	d.compatKeys(doc)
+	d.compatFile(doc)
 	switch v := doc.signed.(type) {
 	case *metadata.RootType:
 		if !v.ConsistentSnapshot {
-			d.add(Warning, InOther, "Snapshots are not consistent: clients can meet files of two releases at once.")
+			d.warn(RuleConsistent, InOther, "Snapshots are not consistent: clients can meet files of two releases at once.")
 		}
 	case *metadata.TargetsType:
-		d.compatTargets(doc, v)
+		d.compatTargets(v)
 		d.compatDelegations(v.Delegations)
 	case *metadata.SnapshotType:
 		d.compatMeta(v.Meta)
 	case *metadata.TimestampType:
 		d.compatMeta(v.Meta)
 	}
+	d.compatSignatures(doc)
+	return d.Changes
+}
+
+// compatFile looks at the file as a whole.
+func (d *Diff) compatFile(doc *Document) {
+	limits := map[string]int{Targets: maxUnlistedTargets, Snapshot: maxUnlistedSnapshot}
+	if limit, n := limits[doc.kind], len(doc.src); limit > 0 && n > limit {
+		d.warn(RuleFileSize, InFiles, "The file has %d bytes: python-tuf, go-tuf and tuf-js refuse more than %d unless its length is listed.", n, limit)
+	}
+	if doc.expires.After(lastSecond) {
+		d.warn(RuleExpiryYear, InDates, "It expires on %s: clients that count time in 32 bits read that as long past.", date(doc.expires))
+	}
+}
+
+func (d *Diff) compatSignatures(doc *Document) {
 	for _, e := range doc.entries {
 		if len(e.Sig) == 0 {
-			d.add(Warning, InOther, "The signature of %s is empty: it was never made.", shortKeyID(e.KeyID))
+			d.warn(RuleEmptySig, InOther, "The signature of %s is empty: it was never made.", shortKeyID(e.KeyID))
 		}
 	}
-	return d.Changes
+	if n := len(doc.entries); n > maxQuickSignatures {
+		d.warn(RuleSignatures, InOther, "The file has %d signatures, and every client checks each: %d are plenty.", n, maxQuickSignatures)
+	}
 }
 
 // compatKeys checks every listed key against the form that all clients accept.
@@ -51,7 +76,7 @@ func (d *Diff) compatKeys(doc *Document) {
 	for _, spki := range bothKeys(&roster{}, r) {
 		l := r.keys[spki]
 		if len(l.ids) > 1 {
-			d.add(Danger, InKeys, "%s is listed under %d keyids (%s): in many clients its holder counts more than once.",
+			d.endanger(RuleKeyTwice, InKeys, "%s is listed under %d keyids (%s): in many clients its holder counts more than once.",
 				capital(l.label()), len(l.ids), few(shortIDs(l.ids)))
 		}
 		for _, id := range l.ids {
@@ -62,17 +87,18 @@ func (d *Diff) compatKeys(doc *Document) {
 
 func (d *Diff) compatKey(k Key, label string) {
 	if what := strangeKey(k); what != "" {
-		d.add(Danger, InKeys, "%s %s.", label, what)
+		d.endanger(RuleKeyIDHash, InKeys, "%s %s.", label, what)
 	}
 	switch object := k.Metadata(); {
 	case object.Type == typeP384:
-		d.add(Danger, InKeys, "%s has the keytype %s: go-tuf and most others refuse every role that lists it.", label, object.Type)
+		d.endanger(RuleKeyType, InKeys, "%s has the keytype %s, read by %s alone: go-tuf and most others refuse every role that lists it.",
+			label, object.Type, join(readersOf(func(r KeyReader) bool { return r.OldP384 }), "and"))
 	case k.Scheme == schemeP384:
-		d.add(Warning, InKeys, "%s is on P-384: fewer than half of the clients accept it.", label)
+		d.warn(RuleCurve, InKeys, "%s is on P-384: only %s read it.", label, join(readersOf(func(r KeyReader) bool { return r.P384 }), "and"))
 	case k.Type == typeEd25519 && object.Value.PublicKey != strings.ToLower(object.Value.PublicKey):
-		d.add(Warning, InKeys, "%s is written in upper-case hex.", label)
+		d.warn(RuleKeyLayout, InKeys, "%s is written in upper-case hex.", label)
 	case k.Type != typeEd25519 && !tidyPEM(k):
-		d.add(Warning, InKeys, "%s is in PEM of an unusual layout: some clients hash or parse it in another way.", label)
+		d.warn(RuleKeyLayout, InKeys, "%s is in PEM of an unusual layout: some clients hash or parse it in another way.", label)
 	}
 }
 
@@ -82,12 +108,9 @@ func tidyPEM(k Key) bool {
 	return err == nil && made.object.Value.PublicKey == k.object.Value.PublicKey
 }
 
-func (d *Diff) compatTargets(doc *Document, v *metadata.TargetsType) {
-	if n := len(doc.src); n > maxUnlistedTargets {
-		d.add(Warning, InFiles, "The file has %d bytes: python-tuf refuses more than %d unless the snapshot carries the length.", n, maxUnlistedTargets)
-	}
+func (d *Diff) compatTargets(v *metadata.TargetsType) {
 	if n := len(v.Targets); n > manyTargetFiles {
-		d.add(Warning, InFiles, "The file lists %d targets: tuf-js becomes slow above a few thousand; delegated hash bins would help.", n)
+		d.warn(RuleTargetCount, InFiles, "The file lists %d targets: tuf-js becomes slow above a few thousand; delegated hash bins would help.", n)
 	}
 	var warned, others, without int
 	for _, path := range sortedNames(v.Targets) {
@@ -97,7 +120,7 @@ func (d *Diff) compatTargets(doc *Document, v *metadata.TargetsType) {
 		}
 		if what != "" {
 			if warned++; warned <= maxPathWarnings {
-				d.add(Warning, InFiles, "%s: %s.", path, what)
+				d.warn(RuleTargetName, InFiles, "%s: %s.", path, what)
 			}
 		}
 		hashes := v.Targets[path].Hashes
@@ -108,13 +131,13 @@ func (d *Diff) compatTargets(doc *Document, v *metadata.TargetsType) {
 		}
 	}
 	if rest := warned - maxPathWarnings; rest > 0 {
-		d.add(Warning, InFiles, "%s more have names that some clients do not find.", plural(int64(rest), "file"))
+		d.warn(RuleTargetName, InFiles, "%s more have names that some clients do not find.", plural(int64(rest), "file"))
 	}
 	if without > 0 {
-		d.add(Danger, InFiles, "%s without SHA-256: many clients cannot check it.", plural(int64(without), "file"))
+		d.endanger(RuleTargetHash, InFiles, "%s without SHA-256: many clients cannot check it.", plural(int64(without), "file"))
 	}
 	if others > 0 {
-		d.add(Warning, InFiles, "%s with hashes beside SHA-256: go-tuf downloads by any of them, so all names must be published.", plural(int64(others), "file"))
+		d.warn(RuleOtherHashes, InFiles, "%s with hashes beside SHA-256: go-tuf downloads by any of them, so all names must be published.", plural(int64(others), "file"))
 	}
 }
 
@@ -124,14 +147,22 @@ func (d *Diff) compatDelegations(v *metadata.Delegations) {
 	}
 	for _, r := range v.Roles {
 		if r.PathHashPrefixes != nil {
-			d.add(Danger, InDelegations, "%s uses path_hash_prefixes: go-tuf never finds its files; use succinct roles.", r.Name)
+			d.endanger(RuleHashPrefixes, InDelegations, "%s uses path_hash_prefixes: go-tuf never finds its files; use succinct roles.", r.Name)
 		}
-		strange := func(p string) bool {
-			return strings.Contains(p, "**") || strings.Contains(p, "[!") || strings.Contains(p, "[^") || strings.Contains(p, `\`)
+		if what := badRoleName(r.Name); what != "" {
+			d.warn(RuleRoleName, InDelegations, "The name of %s %s: clients escape it in different ways, or cannot store it.", r.Name, what)
 		}
-		if i := slices.IndexFunc(r.Paths, strange); i >= 0 {
-			d.add(Warning, InDelegations, "%s has the path pattern %s, which clients read in different ways.", r.Name, r.Paths[i])
+		if i := slices.IndexFunc(r.Paths, func(p string) bool { return badPattern(p) != "" }); i >= 0 {
+			d.warn(RulePathPattern, InDelegations, "%s has the path pattern %s, which %s: clients read it in different ways.", r.Name, r.Paths[i], badPattern(r.Paths[i]))
 		}
+	}
+	if s := v.SuccinctRoles; s != nil {
+		if what := badRoleName(s.NamePrefix); what != "" {
+			d.warn(RuleRoleName, InDelegations, "The prefix %s of the bins' names %s: clients escape it in different ways, or cannot store it.", s.NamePrefix, what)
+		}
+	}
+	if path, n := mostAsked(v.Roles); n > maxDelegations {
+		d.warn(RuleDelegations, InDelegations, "%s is asked of %d roles: python-tuf, go-tuf and tuf-js give up after %d.", path, n, maxDelegations)
 	}
 }
 
@@ -143,6 +174,6 @@ func (d *Diff) compatMeta(meta map[string]*metadata.MetaFiles) {
 		}
 	}
 	if len(bare) > 0 {
-		d.add(Warning, InFiles, "Listed without length and SHA-256: %s.", few(bare))
+		d.warn(RuleMetaLength, InFiles, "Listed without length and SHA-256: %s.", few(bare))
 	}
 }

@@ -24,8 +24,8 @@ const (
 	Timestamp = "timestamp"
 )
 
-// HoldersField is the unrecognized field of a signed root in which Conclave
-// keeps who holds which key: keyid → Holder. PracticeField marks metadata
+// HoldersField is the unrecognized field of a signed root, or of targets that
+// delegate, in which Conclave keeps who holds which key: keyid → Holder. PracticeField marks metadata
 // that was made in a rehearsal (its value is true).
 const (
 	HoldersField  = "x-conclave-holders"
@@ -257,7 +257,7 @@ func view[T any](d *Document) *T {
 // delegations of a targets document. The result is the caller's.
 func (d *Document) Keys() map[string]Key { return maps.Clone(d.keys) }
 
-// Holders returns who holds which key according to a root document: keyid → holder.
+// Holders returns who holds which key according to a root, or to targets that delegate: keyid → holder.
 // Keys that only tuf-on-ci names an owner of have that owner. The result is the caller's.
 func (d *Document) Holders() map[string]Holder { return maps.Clone(d.holders) }
 

@@ -98,13 +98,14 @@ func (d *Document) checkTimestamp(v *metadata.TimestampType) error {
 
 func (d *Document) checkTargets(v *metadata.TargetsType) error {
 	if v.Delegations == nil {
+		d.readHolders(v.UnrecognizedFields[HoldersField])
 		return nil
 	}
 	const at = "signed.delegations"
 	if err := d.readKeys(at+".keys", v.Delegations.Keys); err != nil {
 		return err
 	}
-	d.readHolders(nil)
+	d.readHolders(v.UnrecognizedFields[HoldersField])
 	if s := v.Delegations.SuccinctRoles; s != nil {
 		if v.Delegations.Roles != nil {
 			return formatf(at, "has both roles and succinct_roles")

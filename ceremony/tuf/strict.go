@@ -204,7 +204,7 @@ var (
 // needs the field, false where it may have it.
 var belongs = map[string]map[string]bool{
 	Root:      {"consistent_snapshot": true, "keys": true, "roles": true, HoldersField: false},
-	Targets:   {"targets": true, "delegations": false},
+	Targets:   {"targets": true, "delegations": false, HoldersField: false},
 	Snapshot:  {"meta": true},
 	Timestamp: {"meta": true},
 }

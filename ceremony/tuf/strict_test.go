@@ -217,7 +217,7 @@ func TestHostileFormsAreRefusedWithTheirPlace(t *testing.T) {
 		"consistent_snapshot as a number":    {edit(`"consistent_snapshot": true`, `"consistent_snapshot": 1`), "signed.consistent_snapshot", "must be true or false"},
 		"a holder without a name":            {edit(`"name": "Alice"`, `"nom": "Alice"`), "signed." + HoldersField, "is missing"},
 		"a holder with a huge serial":        {edit(`"serial": 13078777`, `"serial": 4294967296`), "signed." + HoldersField, "must be from 0 to 4294967295"},
-		"holders in targets":                 {broken(t, `"x-note": "free"`, `"x-conclave-holders": {}`), "signed." + HoldersField, "no place"},
+		"a nameless holder in targets":       {broken(t, `"x-note": "free"`, `"x-conclave-holders": {"0a": {}}`), "signed." + HoldersField, "is missing"},
 		"practice that is no flag":           {broken(t, `"x-note": "free"`, `"x-conclave-practice": "yes"`), "signed." + PracticeField, "must be true or false"},
 		"a snapshot of version 0":            {strings.Replace(snapshot, `{"version":1}`, `{"version":0}`, 1), `signed.meta["targets.json"].version`, "at least 1"},
 		"a snapshot with a length of 0":      {strings.Replace(snapshot, `{"version":1}`, `{"version":1,"length":0}`, 1), `signed.meta["targets.json"].length`, "at least 1"},
