@@ -102,7 +102,7 @@ func (f *pinField) complete() bool { return f.pin.Complete() }
 // take hands the PIN over and forgets it. The caller wipes what it got.
 func (f *pinField) take() *hsm.PIN {
 	p := new(hsm.PIN)
-	*p = f.pin
+	*p, f.pin = f.pin, hsm.PIN{} // wiping the field's would wipe the one handed out
 	f.wipe()
 	return p
 }
