@@ -112,6 +112,14 @@ func TestATokenThatIsPutInOpensItsCardDeaf(t *testing.T) {
 	}
 }
 
+// mashed is how many keys a random test presses, at most.
+func mashed() int {
+	if testing.Short() {
+		return 12
+	}
+	return 60
+}
+
 // Whatever is pressed, no token is asked to sign before its holder's words
 // and PIN were typed.
 func TestRandomKeysNeverSign(t *testing.T) {
@@ -123,7 +131,7 @@ func TestRandomKeysNeverSign(t *testing.T) {
 		r := roomtest.Rotation()
 		s := at(t, r, ceremony.StepSign)
 		s.insert(r, rapid.IntRange(0, 6).Draw(rt, "token"))
-		for range rapid.IntRange(0, 60).Draw(rt, "keys") {
+		for range rapid.IntRange(0, mashed()).Draw(rt, "keys") {
 			s.key(rapid.SampledFrom(names).Draw(rt, "key"))
 			if rapid.IntRange(0, 9).Draw(rt, "tick") == 0 {
 				s.tick()
@@ -141,7 +149,7 @@ func TestRandomKeysAfterTheWordsNeverSignWithoutAPIN(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		s, r := ready(t)
 		typed := 0
-		for range rapid.IntRange(0, 40).Draw(rt, "keys") {
+		for range rapid.IntRange(0, mashed()).Draw(rt, "keys") {
 			k := rapid.SampledFrom(names).Draw(rt, "key")
 			if len(k) == 1 || k == "space" {
 				if typed++; typed >= hsm.MinPIN {

@@ -33,6 +33,7 @@ func (d *desktop) open(what string) (Started, error) {
 func (d *desktop) Sign(_ context.Context, path string) (Started, error) {
 	return d.open("sign " + path)
 }
+
 func (d *desktop) Resume(_ context.Context, dir string) (Started, error) {
 	return d.open("resume " + dir)
 }

@@ -25,7 +25,7 @@ func tallyTable(st room.State, w int) []Line {
 	}
 	lines := []Line{ln(head...)}
 	for _, p := range tableRows(st, tallies) {
-		row := []span{span{text.Pad(text.F("   %s", p.Name), name), plain}}
+		row := []span{{text.Pad(text.F("   %s", p.Name), name), plain}}
 		for _, t := range tallies {
 			c := cell(st, p, t)
 			c.text = text.Pad(c.text, col)
