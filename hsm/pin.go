@@ -15,10 +15,10 @@ const MinPIN = 6
 // A PIN holds what a keyholder typed. It prints as PIN(redacted), refuses to
 // be marshalled, and is wiped by whoever made it; wiping one copy wipes all. The zero PIN is empty.
 type PIN struct {
-	// The characters stand behind a pointer: package fmt prints the fields of a value
-	// itself where it may not ask the value (%p, an unexported field), but of a pointer
-	// inside one it prints the address.
-	typed *typed
+	// The characters stand behind two pointers: where package fmt may not ask a value
+	// how it prints (%p, an unexported field) it prints the fields itself, follows one
+	// pointer to a struct, and of a pointer to a pointer prints the address.
+	behind **typed
 }
 
 type typed struct {
@@ -48,28 +48,31 @@ func (p *PIN) Append(c byte) bool {
 	if p.Len() == MaxPIN || c < 0x20 || c > 0x7e {
 		return false
 	}
-	if p.typed == nil {
-		p.typed = new(typed)
+	if p.behind == nil {
+		t := new(typed)
+		p.behind = &t
 	}
-	p.typed.b[p.typed.n] = c
-	p.typed.n++
+	t := *p.behind
+	t.b[t.n] = c
+	t.n++
 	return true
 }
 
 // Backspace takes the last character away.
 func (p *PIN) Backspace() {
 	if p.Len() > 0 {
-		p.typed.n--
-		p.typed.b[p.typed.n] = 0
+		t := *p.behind
+		t.n--
+		t.b[t.n] = 0
 	}
 }
 
 // Len is how many characters were typed.
 func (p *PIN) Len() int {
-	if p == nil || p.typed == nil {
+	if p == nil || p.behind == nil {
 		return 0
 	}
-	return p.typed.n
+	return (*p.behind).n
 }
 
 // Complete reports whether the PIN is long enough to be sent.
@@ -81,7 +84,8 @@ func (p *PIN) Reveal() []byte {
 	if p.Len() == 0 {
 		return nil
 	}
-	return p.typed.b[:p.typed.n]
+	t := *p.behind
+	return t.b[:t.n]
 }
 
 // Equal compares two PINs, for the second entry of a new one.
@@ -91,8 +95,8 @@ func (p *PIN) Equal(q *PIN) bool {
 
 // Wipe forgets the PIN. A nil PIN may be wiped.
 func (p *PIN) Wipe() {
-	if p != nil && p.typed != nil {
-		*p.typed = typed{}
+	if p != nil && p.behind != nil {
+		**p.behind = typed{}
 	}
 }
 
