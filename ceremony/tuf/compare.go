@@ -41,7 +41,7 @@ type Diff struct {
 	From    int64 // version before, 0 at genesis
 	To      int64
 	Changes []Change
-	Power   []Power  // who could sign for each role before and after; only for roots
+	Power   []Power  // who could sign before and after: a root's four roles, or the delegated roles of targets for which that changed
 	Meaning []string // what this means, in sentences
 }
 

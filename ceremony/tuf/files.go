@@ -22,6 +22,9 @@ func (d *Diff) compareTargets(old, next *Document, now time.Time) {
 	d.compareRosters(was, is)
 	d.compareDelegations(was, is)
 	d.compareUnknown(" of the delegations", unknownDelegations(old), unknownDelegations(next))
+	d.strayHolders(old, next)
+	d.compareDelegatedPower(was, is)
+	d.explainOverlaps(old, next)
 	d.compareDates(old, next, now)
 	d.explainExpiry(next, now)
 }
@@ -147,62 +150,6 @@ func targetChange(a, b *metadata.TargetFiles) string {
 		return fmt.Sprintf("its other hashes change (%s)", describeTarget(b))
 	}
 	return fmt.Sprintf("%s (was %s)", describeTarget(b), describeTarget(a))
-}
-
-// compareDelegations says how roles that targets metadata delegates to changed.
-func (d *Diff) compareDelegations(old, next *roster) {
-	was, is := old.byName(), next.byName()
-	for _, role := range next.roles {
-		before, had := was[role.name]
-		if !had {
-			d.add(Added, InDelegations, "%s: %s keys may sign for %s.", role.name, next.size(role), role.terms)
-			continue
-		}
-		if a, b := old.size(before), next.size(role); a != b {
-			kind := Changed
-			if role.threshold < before.threshold {
-				kind = Danger
-			}
-			d.add(kind, InDelegations, "%s: %s keys must sign (was %s).", role.name, b, a)
-		}
-		if before.terms != role.terms {
-			d.add(Changed, InDelegations, "%s: covers %s (was %s).", role.name, role.terms, before.terms)
-		}
-		d.compareOrderOfKeys(InDelegations, before, role)
-		d.compareUnknown(" of role "+role.name, before.unknown, role.unknown)
-	}
-	for _, role := range old.roles {
-		if _, stays := is[role.name]; !stays {
-			d.add(Removed, InDelegations, "%s: nobody signs for it any more; it had %s.", role.name, role.terms)
-		}
-	}
-	d.compareOrder(old, next)
-}
-
-func unknownDelegations(d *Document) map[string]any {
-	if d == nil || d.Targets().Delegations == nil {
-		return nil
-	}
-	return d.Targets().Delegations.UnrecognizedFields
-}
-
-// compareOrder says where roles that stay change places: the first role that
-// knows a path wins.
-func (d *Diff) compareOrder(old, next *roster) {
-	common := func(r, other *roster) []string {
-		there := other.byName()
-		var names []string
-		for _, role := range r.roles {
-			if _, ok := there[role.name]; ok {
-				names = append(names, role.name)
-			}
-		}
-		return names
-	}
-	before, after := common(old, next), common(next, old)
-	if !slices.Equal(before, after) {
-		d.add(Changed, InDelegations, "The order in which roles are asked for a path becomes %s (was %s).", few(after), few(before))
-	}
 }
 
 // compareMeta explains what a snapshot or timestamp lists.

@@ -39,10 +39,10 @@ func (q Quorum) String() string {
 	return "any " + numeral(q.Threshold) + " of " + join(q.Names, "and")
 }
 
-// Quorums says who can sign for each of the four roles according to a root.
-// It is nil for other documents.
+// Quorums says who can sign for each of the four roles according to a root, or
+// for each delegated role according to targets. It is nil for other documents.
 func Quorums(d *Document) map[string]Quorum {
-	if d == nil || d.Root() == nil {
+	if d == nil || d.Root() == nil && d.Targets() == nil {
 		return nil
 	}
 	r := rosterOf(d)

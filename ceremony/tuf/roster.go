@@ -26,6 +26,8 @@ type rosterRole struct {
 	ids       []string
 	threshold int
 	terms     string // what a delegation covers
+	paths     []string
+	ends      bool // no role after it is asked
 	unknown   map[string]any
 }
 
@@ -103,7 +105,10 @@ func delegatedRoles(v *metadata.Delegations) []rosterRole {
 	}
 	var roles []rosterRole
 	for _, r := range v.Roles {
-		roles = append(roles, rosterRole{r.Name, r.KeyIDs, r.Threshold, termsOf(r), r.UnrecognizedFields})
+		roles = append(roles, rosterRole{
+			name: r.Name, ids: r.KeyIDs, threshold: r.Threshold, terms: termsOf(r),
+			paths: r.Paths, ends: r.Terminating, unknown: r.UnrecognizedFields,
+		})
 	}
 	if s := v.SuccinctRoles; s != nil {
 		roles = append(roles, rosterRole{

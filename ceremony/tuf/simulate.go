@@ -205,8 +205,21 @@ func (u Update) moments() []Moment {
 		}
 		all = append(all, Moment{at.Add(time.Second), "after " + few(names) + " " + past})
 	}
-	slices.SortStableFunc(all, func(a, b Moment) int { return a.At.Compare(b.At) })
-	return all
+	slices.SortFunc(all, func(a, b Moment) int { return a.At.Compare(b.At) })
+	// Once the newest root or targets have expired, nothing else matters.
+	last := u.lastDay()
+	return slices.DeleteFunc(all, func(m Moment) bool { return m.At.After(last) })
+}
+
+// lastDay is the second after the first expiry that stops every client.
+func (u Update) lastDay() time.Time {
+	last := time.Unix(1<<62, 0)
+	for _, d := range []*Document{u.Roots[len(u.Roots)-1], u.served()} {
+		if d != nil && d.expires.After(u.Now) && d.expires.Before(last) {
+			last = d.expires.Add(time.Second)
+		}
+	}
+	return last
 }
 
 // Breaks lists the clients that stop though they should not.
