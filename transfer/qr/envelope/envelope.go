@@ -12,7 +12,7 @@
 //	varint    bytes of the content, unsigned, in its shortest form
 //	32 bytes  SHA-256 of the content
 //	          only for codecs 2 and 3:
-//	1 byte    number of bases, 1 to 8
+//	1 byte    number of bases, 0 (in a patch only) to 8
 //	32 bytes  SHA-256 of each base
 //	the rest  the content in its codec
 //
@@ -29,7 +29,7 @@ import (
 	"conclave/ceremony/tuf"
 )
 
-// Limits of an envelope. Opening one takes at most MaxContent and the bases.
+// Limits of an envelope. Opening one takes at most MaxContent and twice the bases.
 const (
 	MaxContent = 128 << 20 // bytes: the largest bundle
 	MaxBase    = 256 << 20 // bytes of all bases
@@ -123,8 +123,8 @@ func Parse(raw []byte) (*Envelope, error) {
 	e.Result = r.digest()
 	if e.Codec.hasBases() {
 		n := r.byte()
-		if r.err == nil && (n < 1 || n > MaxBases) {
-			return nil, formatError("it has %d bases, not 1 to %d", n, MaxBases)
+		if r.err == nil && (n > MaxBases || n == 0 && e.Codec == Dictionary) {
+			return nil, formatError("it has %d bases", n)
 		}
 		for range n {
 			e.Bases = append(e.Bases, r.digest())
@@ -149,11 +149,11 @@ type Find func(want tuf.Digest) (base []byte, ok bool)
 // that find does not know is a *WrongBaseError; content that does not have
 // its SHA-256 is ErrResult, and what cannot be unpacked a *FormatError.
 func (e *Envelope) Open(find Find) ([]byte, error) {
-	base, err := e.base(find)
+	bases, err := e.bases(find)
 	if err != nil {
 		return nil, err
 	}
-	content, err := e.unpack(base)
+	content, err := e.unpack(bases)
 	if err != nil {
 		return nil, err
 	}
@@ -163,19 +163,18 @@ func (e *Envelope) Open(find Find) ([]byte, error) {
 	return content, nil
 }
 
-func (e *Envelope) unpack(base []byte) ([]byte, error) {
+func (e *Envelope) unpack(bases [][]byte) ([]byte, error) {
 	switch e.Codec {
 	case Plain:
 		return bytes.Clone(e.packed), nil
 	case Zstd, Dictionary:
-		return unzstd(e.packed, base, e.Length)
+		return unzstd(e.packed, bytes.Join(bases, nil), e.Length)
 	}
-	return unpatch(base, e.packed, e.Length)
+	return unpatch(underBases(bases...), e.packed, e.Length)
 }
 
-// base is all bases, one after the other.
-func (e *Envelope) base(find Find) ([]byte, error) {
-	var bases [][]byte
+// bases finds all bases, and takes no other for any of them.
+func (e *Envelope) bases(find Find) (bases [][]byte, err error) {
 	total := 0
 	for _, want := range e.Bases {
 		if find == nil {
@@ -193,7 +192,7 @@ func (e *Envelope) base(find Find) ([]byte, error) {
 		}
 		bases = append(bases, b)
 	}
-	return bytes.Join(bases, nil), nil
+	return bases, nil
 }
 
 // Seal wraps content, in whatever codec makes it smallest. Only the bases that are worth their name are used.
@@ -217,31 +216,16 @@ func Seal(kind Kind, content []byte, bases ...[]byte) (*Envelope, error) {
 		return nil, fmt.Errorf("pack %v: %w", kind, err)
 	}
 	try(Zstd, packed)
-	if bases = usable(bases); len(bases) > 0 {
-		if err := seal(content, bases, try); err != nil {
+	bases = worth(content, usable(bases))
+	base := underBases(bases...)
+	try(Patch, patch(base, content), bases...)
+	if base = base[len(skeleton):]; len(base) > 0 && len(base)+len(content) <= maxDictionary {
+		if packed, err = zstandard(content, base); err != nil {
 			return nil, fmt.Errorf("pack %v: %w", kind, err)
 		}
+		try(Dictionary, packed, bases...)
 	}
 	return best, nil
-}
-
-// seal tries the codecs that have bases.
-func seal(content []byte, bases [][]byte, try func(Codec, []byte, ...[]byte)) error {
-	bases = worth(content, bases)
-	base := bytes.Join(bases, nil)
-	if len(base) == 0 {
-		return nil
-	}
-	try(Patch, patch(base, content), bases...)
-	if len(base)+len(content) > maxDictionary {
-		return nil
-	}
-	packed, err := zstandard(content, base)
-	if err != nil {
-		return err
-	}
-	try(Dictionary, packed, bases...)
-	return nil
 }
 
 // usable drops what cannot help: nothing, the same twice, and what would be too much.
@@ -260,7 +244,10 @@ func usable(bases [][]byte) (list [][]byte) {
 // worth chooses the bases from which so much is taken that naming them pays.
 func worth(content []byte, bases [][]byte) (list [][]byte) {
 	const fee = 4 * len(tuf.Digest{}) // what is copied would take some bytes in any case
-	used := coverage(bases, content)
+	if len(bases) == 0 {
+		return nil
+	}
+	used := coverage(bases, bytes.Join(bases, nil), content)
 	order := make([]int, len(bases))
 	for i := range order {
 		order[i] = i

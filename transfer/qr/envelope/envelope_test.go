@@ -44,6 +44,25 @@ func listing(n int, changed ...int) []byte {
 	return []byte(b.String())
 }
 
+// prose is text of words in any order.
+func prose(seed uint64) []byte {
+	dice := rand.New(rand.NewPCG(1, 2))
+	var words []string
+	for range 300 {
+		word := make([]byte, 3+dice.IntN(8))
+		for i := range word {
+			word[i] = 'g' + byte(dice.IntN(20))
+		}
+		words = append(words, string(word))
+	}
+	dice = rand.New(rand.NewPCG(seed, seed))
+	var b strings.Builder
+	for range 5000 {
+		b.WriteString(words[dice.IntN(len(words))] + " ")
+	}
+	return []byte(b.String())
+}
+
 func mustSeal(t testing.TB, content []byte, bases ...[]byte) *Envelope {
 	t.Helper()
 	e, err := Seal(File, content, bases...)
@@ -76,8 +95,10 @@ func TestContentComesBack(t *testing.T) {
 		"nothing":                     {nil, nil, Plain},
 		"a few equal bytes":           {make([]byte, 28), nil, Zstd},
 		"noise":                       {noise, nil, Plain},
-		"text":                        {old, nil, Zstd},
-		"text with a useless base":    {old, [][]byte{noise}, Zstd},
+		"prose":                       {prose(1), nil, Zstd},
+		"prose with a useless base":   {prose(1), [][]byte{noise}, Zstd},
+		"prose by the same author":    {prose(1)[:3000], [][]byte{prose(2)}, Dictionary},
+		"metadata without a base":     {old, nil, Patch},
 		"some entries changed":        {listing(300, 4, 50, 299), [][]byte{old}, Patch},
 		"from two bases":              {slices.Concat(old, []byte("-"), noise), [][]byte{noise, nil, old, old}, Patch},
 		"the same again":              {old, [][]byte{old}, Patch},
@@ -108,6 +129,7 @@ func TestAnyPatchGivesItsContent(t *testing.T) {
 			return bytes.Join(rapid.SliceOfN(rapid.SampledFrom(pieces), 0, 30).Draw(t, name), nil)
 		}
 		base, content := mix("base"), mix("content")
+		base = underBases(base)
 		got, err := unpatch(base, patch(base, content), len(content))
 		if err != nil || !bytes.Equal(got, content) {
 			t.Fatalf("%q came back for %q, %v", got, content, err)
@@ -202,7 +224,6 @@ func TestDamagedEnvelopesAreRefused(t *testing.T) {
 		"an unknown codec":          change(1, 9),
 		"a length in a longer form": append([]byte{good[0], good[1], 0x80, 0x00}, good[4:]...),
 		"an endless length":         append(good[:2:2], bytes.Repeat([]byte{0xff}, 40)...),
-		"no base":                   change(36, 0),
 		"more bases than there are": change(36, 8),
 		"nine bases":                change(36, 9),
 	}
@@ -241,6 +262,14 @@ func TestPatchesThatMakeNoSenseAreRefused(t *testing.T) {
 	}
 	if got, err := unpatch(base, []byte{0, 1, 0, 4<<2 | copyHere}, 5); err != nil || string(got) != "01234" {
 		t.Errorf("a good one: %q, %v", got, err)
+	}
+}
+
+// What was packed by one version must be unpacked by every later one.
+func TestSkeletonNeverChanges(t *testing.T) {
+	const want = "1297a0fb364540f7377737b174f3dbd639de98d3002c596bbafe45cddaa88f9b"
+	if got := tuf.DigestOf([]byte(skeleton)).Hex(); got != want {
+		t.Errorf("the skeleton's digest is %s, not %s", got, want)
 	}
 }
 

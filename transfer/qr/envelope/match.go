@@ -5,20 +5,21 @@ import (
 	"math/bits"
 )
 
-// Sizes in the search for what base and content have in common.
+// Sizes in the search for what a content repeats.
 const (
-	shortMatch = 8       // bytes that must agree anywhere in the base: a copy costs about six
+	shortMatch = 8       // bytes that must agree anywhere: a copy costs about five
 	longMatch  = 32      // bytes that find the right one of many similar places
-	nearMatch  = 4       // bytes that must agree where the cursor is: such a copy costs one
+	nearMatch  = 4       // bytes that must agree where the cursor is: such a copy costs one or two
 	longStep   = 8       // bytes between entries of the long table
 	maxTable   = 1 << 22 // entries of a table
 	noPlace    = -1
 )
 
-// An index finds places in a base by their first bytes.
+// An index finds earlier places of the base and the content, which follows it, by their first bytes.
 type index struct {
-	base        []byte
+	all         []byte
 	short, long table
+	next        int // the first place that is not yet in the tables
 }
 
 type table struct {
@@ -35,15 +36,21 @@ func newTable(entries int) table {
 	return t
 }
 
-func newIndex(base []byte) *index {
-	x := &index{base, newTable(2 * len(base)), newTable(2 * len(base) / longStep)}
-	for i := 0; i+shortMatch <= len(base); i++ {
-		x.short.places[hashShort(base[i:])>>x.short.shift] = int32(i)
+func newIndex(all []byte) *index {
+	return &index{all: all, short: newTable(2 * len(all)), long: newTable(2 * len(all) / longStep)}
+}
+
+// fill puts all places before end into the tables.
+func (x *index) fill(end int) {
+	for ; x.next < end; x.next++ {
+		rest := x.all[x.next:]
+		if len(rest) >= shortMatch {
+			x.short.places[hashShort(rest)>>x.short.shift] = int32(x.next)
+		}
+		if x.next%longStep == 0 && len(rest) >= longMatch {
+			x.long.places[hashLong(rest)>>x.long.shift] = int32(x.next)
+		}
 	}
-	for i := 0; i+longMatch <= len(base); i += longStep {
-		x.long.places[hashLong(base[i:])>>x.long.shift] = int32(i)
-	}
-	return x
 }
 
 const prime = 0x9e3779b185ebca87
@@ -58,61 +65,77 @@ func hashLong(b []byte) uint64 {
 	return h
 }
 
-// matches calls copied, from front to back, for stretches of content that are in the base.
-func matches(base, content []byte, copied func(at, from, n int)) {
-	x := newIndex(base)
-	cursor, done := 0, 0 // behind the last copy, in base and content
-	for at := 0; at < len(content); {
-		m := x.find(content, at, done, cursor)
+// A match is n bytes at at that stand at from as well, both counted from the base's beginning.
+type match struct{ at, from, n int }
+
+// matches calls copied, from front to back, for stretches of content that are in the base or
+// earlier in the content.
+func matches(base, content []byte, copied func(m match)) {
+	all := append(base[:len(base):len(base)], content...)
+	x := newIndex(all)
+	cursor, done := 0, len(base) // behind the last copy: where it came from, and where it went
+	for at := len(base); at < len(all); {
+		x.fill(at)
+		m := x.find(at, done, cursor)
 		if m.n == 0 {
 			at++
 			continue
 		}
-		copied(m.at, m.from, m.n)
+		copied(m)
 		at = m.at + m.n
 		done, cursor = at, m.from+m.n
 	}
 }
 
-// A match is n bytes of the content at at that are in the base at from.
-type match struct{ at, from, n int }
-
 // find looks for the longest match at a place: where the cursor would be, had as many bytes been replaced;
 // where it is, had they been put in; and where the tables point.
-func (x *index) find(content []byte, at, done, cursor int) (best match) {
+func (x *index) find(at, done, cursor int) (best match) {
+	near := cursor - done // from there on the cursor's copies cost least
 	better := func(from, least int) {
-		if from == noPlace {
-			return
-		}
-		m := x.extend(content, at, done, from)
-		if m.n >= least && m.n > best.n {
+		m := x.extend(at, done, from)
+		if m.n >= least && m.n > best.n && !x.detour(m, near) {
 			best = m
 		}
 	}
-	better(cursor+at-done, nearMatch)
+	rest := x.all[at:]
+	better(at+near, nearMatch)
 	better(cursor, shortMatch)
-	if at+longMatch <= len(content) {
-		better(int(x.long.places[hashLong(content[at:])>>x.long.shift]), longMatch)
+	if len(rest) >= longMatch {
+		better(int(x.long.places[hashLong(rest)>>x.long.shift]), longMatch)
 	}
-	if best.n < longMatch && at+shortMatch <= len(content) {
-		better(int(x.short.places[hashShort(content[at:])>>x.short.shift]), shortMatch+2)
+	if best.n < longMatch && len(rest) >= shortMatch {
+		better(int(x.short.places[hashShort(rest)>>x.short.shift]), shortMatch+2)
 	}
 	return best
 }
 
-// extend measures how far base and content agree, from a place on and before it, back to what is done.
-func (x *index) extend(content []byte, at, done, from int) match {
-	if from < 0 || from >= len(x.base) {
+// detour reports whether all but a few bytes of a match stand where the cursor is, too: it
+// costs less to write those few than to go away and come back.
+func (x *index) detour(m match, near int) bool {
+	const few = 12
+	if m.from == m.at+near {
+		return false
+	}
+	same := 0
+	for i := m.at + m.n - 1; i >= m.at && i+near >= 0 && i+near < m.at && x.all[i+near] == x.all[i]; i-- {
+		same++
+	}
+	return same >= nearMatch && m.n-same <= few
+}
+
+// extend measures how far two places agree, forwards, and back to what is done. What is copied must stand before it.
+func (x *index) extend(at, done, from int) match {
+	if from < 0 || from >= at {
 		return match{}
 	}
-	n := agree(content[at:], x.base[from:])
+	n := agree(x.all[at:], x.all[from:at])
 	if n == 0 {
 		return match{}
 	}
-	for at > done && from > 0 && content[at-1] == x.base[from-1] {
+	for at > done && from > 0 && x.all[at-1] == x.all[from-1] {
 		at, from, n = at-1, from-1, n+1
 	}
-	return match{at, from, n}
+	return match{at, from, min(n, at-from)}
 }
 
 // agree is how many first bytes are the same.
@@ -131,24 +154,15 @@ func agree(a, b []byte) int {
 }
 
 // coverage is how many bytes of content would be copied from each base.
-func coverage(bases [][]byte, content []byte) []int {
-	var base []byte
-	for _, b := range bases {
-		base = append(base, b...)
-	}
+func coverage(bases [][]byte, base, content []byte) []int {
 	used := make([]int, len(bases))
-	matches(base, content, func(_, from, n int) {
+	matches(base, content, func(m match) {
 		for i, b := range bases {
-			if from < len(b) {
-				used[i] += min(n, len(b)-from)
-				n -= min(n, len(b)-from)
-				from = 0
-				if n == 0 {
-					return
-				}
-				continue
+			if here := min(m.n, len(b)-m.from); here > 0 {
+				used[i] += here
+				m.from, m.n = m.from+here, m.n-here
 			}
-			from -= len(b)
+			m.from -= len(b)
 		}
 	})
 	return used

@@ -20,10 +20,10 @@ import (
 //
 //	0  take n bytes of text
 //	1  take n bytes of hex and write them as 2n digits
-//	2  copy n bytes from the base, from where the cursor is
+//	2  copy n bytes from where the cursor is, in the base or in what was written, which follows it
 //	3  the same, after moving the cursor by a signed varint that follows
 //
-// The cursor starts at 0. Every step moves it behind what it wrote, also where
+// In front of the base stands the skeleton. The cursor starts at 0. Every step moves it behind what it wrote, also where
 // that came from elsewhere: what was replaced by as many bytes costs nothing.
 const (
 	takeText = iota
@@ -38,14 +38,20 @@ type patcher struct {
 	cursor           int
 }
 
-// patch makes the patch that turns base into content.
+// underBases is what a patch copies from: the skeleton and all bases.
+func underBases(bases ...[]byte) []byte {
+	return append([]byte(skeleton), bytes.Join(bases, nil)...)
+}
+
+// patch makes the patch that turns base, which begins with the skeleton, into content.
 func patch(base, content []byte) []byte {
 	p := new(patcher)
 	done := 0
-	matches(base, content, func(at, from, n int) {
+	matches(base, content, func(m match) {
+		at := m.at - len(base)
 		p.literal(content[done:at])
-		p.copy(from, n)
-		done = at + n
+		p.copy(m.from, m.n)
+		done = at + m.n
 	})
 	p.literal(content[done:])
 	return p.bytes()
@@ -149,7 +155,7 @@ func inflated(b []byte, n int) ([]byte, error) {
 	return out, nil
 }
 
-// unpatch rebuilds a content of length bytes.
+// unpatch rebuilds a content of length bytes from base, which begins with the skeleton.
 func unpatch(base, raw []byte, length int) ([]byte, error) {
 	r := reader{rest: raw}
 	packed := r.byte()
@@ -218,16 +224,29 @@ func (b *builder) step() error {
 	case takeHex:
 		b.writeHex(n)
 	default:
-		if b.cursor < 0 || b.cursor+int64(n) > int64(len(b.base)) {
-			return formatError("its patch copies from outside the base")
+		if b.cursor < 0 || b.cursor+int64(n) > int64(len(b.base)+len(b.out)) {
+			return formatError("its patch copies from where nothing is")
 		}
-		b.out = append(b.out, b.base[b.cursor:b.cursor+int64(n)]...)
+		b.copy(int(b.cursor), n)
 	}
 	b.cursor += int64(written)
 	if b.text.err != nil {
 		return b.text.err
 	}
 	return b.hex.err
+}
+
+// copy copies n bytes, some or all of them from the base.
+func (b *builder) copy(from, n int) {
+	if from < len(b.base) {
+		here := min(n, len(b.base)-from)
+		b.out = append(b.out, b.base[from:from+here]...)
+		from, n = from+here, n-here
+	}
+	if n > 0 {
+		from -= len(b.base)
+		b.out = append(b.out, b.out[from:from+n]...)
+	}
 }
 
 func (b *builder) writeHex(n int) {

@@ -26,7 +26,7 @@ func zstandard(content, base []byte) ([]byte, error) {
 		zstd.WithEncoderLevel(level), zstd.WithWindowSize(window),
 		zstd.WithEncoderCRC(false), zstd.WithSingleSegment(true), zstd.WithEncoderConcurrency(1),
 	}
-	if base != nil {
+	if len(base) > 0 {
 		options = append(options, zstd.WithEncoderDictRaw(0, base))
 	}
 	w, err := zstd.NewWriter(nil, options...)
@@ -50,7 +50,7 @@ func unzstd(packed, base []byte, length int) ([]byte, error) {
 		zstd.WithDecoderMaxMemory(uint64(max(length, zstd.MinWindowSize))), zstd.WithDecoderMaxWindow(zstd.MaxWindowSize),
 		zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true),
 	}
-	if base != nil {
+	if len(base) > 0 {
 		options = append(options, zstd.WithDecoderDictRaw(0, base))
 	}
 	r, err := zstd.NewReader(nil, options...)
