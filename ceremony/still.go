@@ -64,8 +64,11 @@ func requirementName(d document, r tuf.Requirement) string {
 func (g gap) sentence() string {
 	switch {
 	case len(g.may) < g.missing:
-		return fmt.Sprintf("%s cannot be completed: %s missing, and only %s could still sign.",
-			capital(g.name), isAre(g.missing), countWord(len(g.may)))
+		who := "nobody"
+		if len(g.may) > 0 {
+			who = "only " + both(g.may)
+		}
+		return fmt.Sprintf("%s cannot be completed: %s missing, and %s could still sign.", capital(g.name), isAre(g.missing), who)
 	case len(g.may) == g.missing && g.missing == 1:
 		return fmt.Sprintf("%s completes %s.", g.may[0], g.name)
 	case len(g.may) == g.missing:
