@@ -69,15 +69,19 @@ func TestEveryCompatibilityRuleSpeaks(t *testing.T) {
 			k.Type = typeP384
 			v.Keys["00"] = k
 		}),
-		RuleCurve:        root(func(v *metadata.RootType) { v.Keys[p384.ID] = p384.Metadata() }),
-		RuleKeyLayout:    root(func(v *metadata.RootType) { v.Keys["00"] = loose }),
-		RuleConsistent:   root(func(v *metadata.RootType) { v.ConsistentSnapshot = false }),
-		RuleExpiryYear:   root(func(v *metadata.RootType) { v.Expires = now.AddDate(20, 0, 0) }),
-		RuleEmptySig:     mustParse(t, []byte(strings.Replace(plainRoot, `"signatures": []`, `"signatures": [{"keyid": "00", "sig": ""}]`, 1))),
-		RuleSignatures:   mustParse(t, []byte(strings.Replace(plainRoot, `"signatures": []`, `"signatures": [`+crowded.String()+`]`, 1))),
-		RuleTargetName:   targets(func(v *metadata.TargetsType) { v.Targets["a b"] = &metadata.TargetFiles{Length: 1, Hashes: sha} }),
-		RuleTargetHash:   targets(func(v *metadata.TargetsType) { v.Targets["b"] = &metadata.TargetFiles{Length: 1, Hashes: metadata.Hashes{"sha512": {1}}} }),
-		RuleOtherHashes:  targets(func(v *metadata.TargetsType) { v.Targets["b"] = &metadata.TargetFiles{Length: 1, Hashes: metadata.Hashes{"sha256": {1}, "sha512": {1}}} }),
+		RuleCurve:      root(func(v *metadata.RootType) { v.Keys[p384.ID] = p384.Metadata() }),
+		RuleKeyLayout:  root(func(v *metadata.RootType) { v.Keys["00"] = loose }),
+		RuleConsistent: root(func(v *metadata.RootType) { v.ConsistentSnapshot = false }),
+		RuleExpiryYear: root(func(v *metadata.RootType) { v.Expires = now.AddDate(20, 0, 0) }),
+		RuleEmptySig:   mustParse(t, []byte(strings.Replace(plainRoot, `"signatures": []`, `"signatures": [{"keyid": "00", "sig": ""}]`, 1))),
+		RuleSignatures: mustParse(t, []byte(strings.Replace(plainRoot, `"signatures": []`, `"signatures": [`+crowded.String()+`]`, 1))),
+		RuleTargetName: targets(func(v *metadata.TargetsType) { v.Targets["a b"] = &metadata.TargetFiles{Length: 1, Hashes: sha} }),
+		RuleTargetHash: targets(func(v *metadata.TargetsType) {
+			v.Targets["b"] = &metadata.TargetFiles{Length: 1, Hashes: metadata.Hashes{"sha512": {1}}}
+		}),
+		RuleOtherHashes: targets(func(v *metadata.TargetsType) {
+			v.Targets["b"] = &metadata.TargetFiles{Length: 1, Hashes: metadata.Hashes{"sha256": {1}, "sha512": {1}}}
+		}),
 		RuleTargetCount:  targets(func(v *metadata.TargetsType) { fill(v, manyTargetFiles+1, 4) }),
 		RuleFileSize:     targets(func(v *metadata.TargetsType) { fill(v, 6_000, 900) }),
 		RuleMetaLength:   parsed(t, &v),

@@ -206,7 +206,7 @@ func TestHostilePatternsCostNoMoreThanAMoment(t *testing.T) {
 		t.Error("a search that was given up says that nothing is left")
 	}
 	var roles []string
-	for i := range 300 {
+	for i := range 120 {
 		roles = append(roles, fmt.Sprintf("r%d! *a%s *b%s", i, strings.Repeat("?", i), strings.Repeat("?", i+1)))
 	}
 	if n := len(Overlaps(chainOf(t, nil, roles...))); n > maxOverlaps {

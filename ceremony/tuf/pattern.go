@@ -191,7 +191,7 @@ func letters(globs []glob) []rune {
 // of patterns looked at. Honest patterns need some thousands.
 const (
 	maxSearch   = 1 << 20
-	maxSearches = 1 << 27
+	maxSearches = 1 << 25
 )
 
 // A search answers questions about patterns while work is left.

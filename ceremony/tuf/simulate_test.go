@@ -247,8 +247,8 @@ func TestSimulateRealRootChain(t *testing.T) {
 // must end exactly where go-tuf's own walk ends from that start.
 func TestSimulatedWalksEndWhereGoTUFEnds(t *testing.T) {
 	real := realChain(t, "sigstore-roots", 5, 15).Roots()
-	for broken := range real {
-		for _, left := range []int{0, 2, 3} {
+	for _, broken := range []int{0, 3, 10} {
+		for _, left := range []int{2, 3} {
 			roots := slices.Clone(real)
 			entries := roots[broken].entries
 			roots[broken] = roots[broken].with(entries[:min(left, len(entries))])
