@@ -186,7 +186,27 @@ func (r *rehearsal) base() (transfer.Base, error) {
 	if anchor == nil {
 		return transfer.Base{}, errors.New("there is no first root yet: genesis comes first")
 	}
-	return transfer.ReadRepository(r.path("repository", "metadata"), anchor)
+	base, err := transfer.ReadRepository(r.path("repository", "metadata"), anchor)
+	if err != nil || len(base.Documents) > 0 {
+		return base, err
+	}
+	return r.withSignedTargets(base)
+}
+
+// withSignedTargets adds the newest targets that were signed here: the offline build publishes
+// nothing, so no timestamp leads to them.
+func (r *rehearsal) withSignedTargets(base transfer.Base) (transfer.Base, error) {
+	for version := int64(1); ; version++ {
+		doc, err := readMetadata(r.path("repository", "metadata", fmt.Sprintf("%d.targets.json", version)))
+		if errors.Is(err, fs.ErrNotExist) {
+			return base, nil
+		}
+		if err != nil {
+			return transfer.Base{}, err
+		}
+		base.Documents = []transfer.Document{{Role: tuf.Targets, Metadata: doc}}
+		base.Seen[tuf.Targets] = doc.Version()
+	}
 }
 
 // finish pins the first root, publishes what was exported, and downloads it as a client does.

@@ -8,6 +8,7 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"fmt"
+	"os"
 
 	"github.com/spf13/cobra"
 
@@ -43,6 +44,9 @@ func (r *rehearsal) onlineKeys() (snapshot, timestamp tuf.Key, err error) {
 // publish copies the signed documents to where they would be published, so
 // that the next act can build on them.
 func (r *rehearsal) publish(_ context.Context, _ string, b *transfer.Bundle) error {
+	if err := os.MkdirAll(r.path("repository", "metadata"), 0o755); err != nil {
+		return err
+	}
 	for _, d := range b.Documents {
 		name := fmt.Sprintf("%d.%s.json", d.Metadata.Version(), d.Role)
 		if err := transfer.WriteNew(r.path("repository", "metadata", name), d.Metadata.Bytes()); err != nil {

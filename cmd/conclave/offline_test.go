@@ -2,6 +2,7 @@ package main
 
 import (
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -30,5 +31,26 @@ func TestOfflineBuildHasNoNetwork(t *testing.T) {
 	}
 	if !deps("")["conclave/transfer/publish"] {
 		t.Error("the full build does not publish: this test looks at the wrong thing")
+	}
+}
+
+// TestOfflineBuildRehearses builds the offline program and plays a whole rehearsal with it.
+func TestOfflineBuildRehearses(t *testing.T) {
+	bin := filepath.Join(t.TempDir(), "conclave")
+	if out, err := exec.Command("go", "build", "-tags", "offline", "-o", bin, ".").CombinedOutput(); err != nil {
+		t.Fatalf("build: %v\n%s", err, out)
+	}
+	dir := filepath.Join(t.TempDir(), "practice")
+	out, err := exec.Command(bin, "rehearse", dir, "--auto").CombinedOutput()
+	if err != nil {
+		t.Fatalf("rehearse: %v\n%s", err, out)
+	}
+	for _, want := range []string{"root-1+targets-1.complete", "targets-2.complete", "root-2.complete"} {
+		if !strings.Contains(string(out), want) {
+			t.Errorf("no %s in the story:\n%s", want, out)
+		}
+	}
+	if out, err := exec.Command(bin, "publish").CombinedOutput(); err == nil {
+		t.Errorf("the offline build publishes:\n%s", out)
 	}
 }
