@@ -31,8 +31,26 @@ func (e Frozen) apply(s *State) error {
 	}
 	s.bundle, s.documents, s.frozenAt, s.drafted = b, docs, s.clock, nil
 	s.result = newResult(b, s.trusted(), s.head)
+	s.dropped = droppedSentences(e.Documents, docs)
 	s.step = StepReview
 	return nil
+}
+
+// droppedSentences name the signatures that did not survive the freeze.
+func droppedSentences(frozen []FrozenDocument, docs []document) []string {
+	var lines []string
+	for i, f := range frozen {
+		for _, keyid := range f.Dropped {
+			by := "key " + shortID(keyid)
+			for _, t := range docs[i].tallies {
+				if h := t.Requirement.Holders[keyid]; h.Name != "" {
+					by = h.Name + "'s key " + shortID(keyid)
+				}
+			}
+			lines = append(lines, fmt.Sprintf("A signature on %s %d by %s was dropped: it does not verify, or that key has no say.", f.Role, docs[i].version, by))
+		}
+	}
+	return lines
 }
 
 // checkDigests wants the digests of frozen documents, of all of them or of at least one.

@@ -3,6 +3,7 @@ package ceremony
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -435,6 +436,10 @@ func TestSignaturesThatCameWithTheBundleAreKeptOrNamed(t *testing.T) {
 	frozen := next.events(Frozen{}.Kind())[0].(Frozen)
 	if len(frozen.Documents[0].Dropped) != 1 || frozen.Documents[0].Dropped[0] != w.keyID(s, "Alice") {
 		t.Errorf("frozen: %+v", frozen.Documents[0])
+	}
+	want := fmt.Sprintf("A signature on root 1 by Alice's key %s was dropped: it does not verify, or that key has no say.", w.keyID(s, "Alice")[:8])
+	if got := site.State().Dropped(); len(got) != 1 || got[0] != want {
+		t.Errorf("dropped %q, want %q", got, want)
 	}
 	if n := len(site.State().Bundle().Document(tuf.Root).Signatures()); n != 0 {
 		t.Errorf("root has %d signatures, want the forged one dropped", n)

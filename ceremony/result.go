@@ -86,7 +86,7 @@ func (s State) Verdict(now time.Time) (verdict []string, complete bool, err erro
 	for _, d := range s.documents {
 		verdict = append(verdict, d.sentence())
 	}
-	verdict = append(verdict, s.clientSentence(proof))
+	verdict = append(verdict, s.clientSentences(proof)...)
 	for _, d := range s.bundle.Documents {
 		verdict = append(verdict, expirySentence(d, now))
 	}
@@ -110,15 +110,19 @@ func (d document) sentence() string {
 	return fmt.Sprintf("%s %d is signed: %s.", capital(d.role), d.version, strings.Join(parts, ", "))
 }
 
-// clientSentence says who will accept the result.
-func (s State) clientSentence(proof *transfer.Complete) string {
-	first := proof.Chain().First()
-	names := titleOf(s.bundle)
-	if len(s.bundle.Base.Roots) == 0 {
-		return fmt.Sprintf("A client that is given root %d (%s) accepts %s.", first.Version(), first.Digest(), names)
+// clientSentences say who will accept the result.
+func (s State) clientSentences(proof *transfer.Complete) []string {
+	first, latest, names := proof.Chain().First(), proof.Chain().Latest(), titleOf(s.bundle)
+	switch {
+	case len(s.bundle.Base.Roots) == 0:
+		return []string{
+			fmt.Sprintf("A client that is given root %d accepts %s.", first.Version(), names),
+			fmt.Sprintf("Root %d is %s.", first.Version(), first.Digest()),
+		}
+	case latest.Version() == first.Version():
+		return []string{fmt.Sprintf("A client that trusts root %d accepts %s.", first.Version(), names)}
 	}
-	return fmt.Sprintf("A client that trusts root %d walks to root %d and accepts %s.",
-		first.Version(), proof.Chain().Latest().Version(), names)
+	return []string{fmt.Sprintf("A client that trusts root %d walks to root %d and accepts %s.", first.Version(), latest.Version(), names)}
 }
 
 func expirySentence(d transfer.Document, now time.Time) string {

@@ -52,6 +52,7 @@ type State struct {
 	signing    map[keyRole]uint32    // keyid and role → serial of the token that was asked to sign
 	signedAt   map[keyRole]time.Time // of signatures made here; others were seen at freeze
 	frozenAt   time.Time
+	dropped    []string              // signatures that came with the bundle and were worth nothing
 	drafted    func() (built, error) // at freeze; shared
 	result     *result               // shared, made anew whenever a signature is added
 	head       transfer.RecordHead
@@ -231,6 +232,10 @@ func (s State) SignedAt(keyid, role string) time.Time {
 	}
 	return time.Time{}
 }
+
+// Dropped says in sentences which signatures came with the bundle and were
+// dropped when it was frozen, because they do not verify.
+func (s State) Dropped() []string { return slices.Clone(s.dropped) }
 
 // Exports lists the files that are on the medium.
 func (s State) Exports() []Exported { return slices.Clone(s.exports) }

@@ -88,6 +88,20 @@ func TestCeremoniesWithTheProductionTokenCode(t *testing.T) {
 	}
 }
 
+func TestGenesisOnP384(t *testing.T) {
+	w, _ := virtualWorld(t, threePeople...)
+	g := w.genesis()
+	g.Algorithm = string(hsm.P384)
+	b, err := PlanGenesis(g, w.now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	made := w.done(b, nil)
+	if _, err := made.Verify(made.Document(tuf.Root)); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestCardPulledWhileItSignsAndPutBack(t *testing.T) {
 	w, cards := virtualWorld(t, threePeople...)
 	s := w.until(w.begin(w.planGenesis(), nil), StepSign)
