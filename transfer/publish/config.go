@@ -31,7 +31,7 @@ const (
 // A Config says where a repository is published and with which online keys. Its
 // file is strict JSON; relative paths in it are relative to the file.
 type Config struct {
-	Store          string `json:"store"`                     // URL: file:…
+	Store          string `json:"store"`                     // URL: file:… or s3:…
 	PinnedRoot     string `json:"pinned_root"`               // the root that everything is verified from; written by the first push
 	SnapshotKey    string `json:"snapshot_key"`              // encrypted PEM
 	TimestampKey   string `json:"timestamp_key"`             // encrypted PEM; may be the same

@@ -5,6 +5,9 @@ import (
 	"testing"
 )
 
+// atEnd ends what all tests share.
+var atEnd []func()
+
 // TestMain moves the tests' folders into memory where there is such a place:
 // every write is synced, and a busy disk would make them crawl.
 func TestMain(m *testing.M) {
@@ -14,5 +17,9 @@ func TestMain(m *testing.M) {
 			panic(err)
 		}
 	}
-	os.Exit(m.Run())
+	code := m.Run()
+	for _, end := range atEnd {
+		end()
+	}
+	os.Exit(code)
 }

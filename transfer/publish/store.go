@@ -67,14 +67,17 @@ func File(path string, length int64, sha256 [32]byte) Content {
 	}}
 }
 
-// Open returns the store behind a URL: file: or a plain path for a folder.
+// Open returns the store behind a URL: file: or a plain path for a folder, s3: for a bucket.
 func Open(url string) (Store, error) {
 	if dir, ok := folderPath(url); ok {
 		return NewFolder(dir)
 	}
+	if s, ok, err := openBucket(url); ok {
+		return s, err
+	}
 	scheme, _, _ := strings.Cut(url, ":")
 	return nil, withHint(fmt.Errorf("open store: stores of the kind %q are not known", scheme+":"),
-		`use "file:" and a path`)
+		`use "file:" and a path, or s3://BUCKET/PREFIX`)
 }
 
 // maxName is the longest name that every kind of store takes.

@@ -203,7 +203,7 @@ func TestOpenUnderstandsFolders(t *testing.T) {
 			t.Errorf("%s: %v", url, err)
 		}
 	}
-	for _, url := range []string{"s3://bucket/prefix", "https://example.org/", "gs:bucket"} {
+	for _, url := range []string{"s3://bucket/../prefix", "https://example.org/", "gs:bucket"} {
 		if _, err := publish.Open(url); err == nil {
 			t.Errorf("%s was opened", url)
 		}

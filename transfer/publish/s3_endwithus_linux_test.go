@@ -1,0 +1,9 @@
+package publish_test
+
+import (
+	"os/exec"
+	"syscall"
+)
+
+// endWithUs ends a server also where the test is killed.
+func endWithUs(c *exec.Cmd) { c.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL} }

@@ -1,0 +1,266 @@
+//go:build !offline
+
+package publish_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+
+	"conclave/transfer/publish"
+)
+
+// The server's administrator. Nothing else is behind this key.
+const (
+	rootAccess = "practice"
+	rootSecret = "practice-secret"
+)
+
+// A server is a real S3 server on this machine: it checks signatures, policies, conditions and checksums.
+type server struct {
+	url     string
+	binary  string
+	process *exec.Cmd
+	said    *bytes.Buffer
+}
+
+// theServer is one for all tests; each has buckets of its own.
+var theServer struct {
+	sync.Mutex
+	running *server
+	err     error
+	dir     string
+}
+
+func init() { atEnd = append(atEnd, stopServer) }
+
+// stopServer ends it, after all tests.
+func stopServer() {
+	theServer.Lock()
+	defer theServer.Unlock()
+	if s := theServer.running; s != nil {
+		_ = s.process.Process.Kill()
+		_ = s.process.Wait()
+	}
+	_ = os.RemoveAll(theServer.dir)
+}
+
+// startServer returns the running server. Where it cannot be built, the test is skipped; in CI it fails.
+func startServer(t testing.TB) *server {
+	t.Helper()
+	theServer.Lock()
+	defer theServer.Unlock()
+	if theServer.running == nil && theServer.err == nil {
+		theServer.running, theServer.err = newServer()
+	}
+	if theServer.err != nil {
+		if os.Getenv("CI") == "true" {
+			t.Fatal(theServer.err)
+		}
+		t.Skip("no S3 server to test with: ", theServer.err)
+	}
+	return theServer.running
+}
+
+func newServer() (*server, error) {
+	built, err := exec.Command("go", "-C", "../../testdata/s3", "tool", "-n", "versitygw").Output()
+	if err != nil {
+		var exit *exec.ExitError
+		if errors.As(err, &exit) {
+			err = fmt.Errorf("%w: %s", err, exit.Stderr)
+		}
+		return nil, fmt.Errorf("build versitygw: %w", err)
+	}
+	dir, err := os.MkdirTemp("", "conclave-s3-")
+	if err != nil {
+		return nil, err
+	}
+	theServer.dir = dir
+	for _, sub := range []string{"data", "versions", "users"} {
+		if err := os.Mkdir(filepath.Join(dir, sub), 0o700); err != nil {
+			return nil, err
+		}
+	}
+	port, err := freePort()
+	if err != nil {
+		return nil, err
+	}
+	s := &server{url: "http://" + port, binary: strings.TrimSpace(string(built)), said: &bytes.Buffer{}}
+	s.process = exec.Command(s.binary, "--quiet", "--keep-alive", "--port", port,
+		"--access", rootAccess, "--secret", rootSecret, "--health", "/-healthz", "--iam-dir", filepath.Join(dir, "users"),
+		"posix", "--versioning-dir", filepath.Join(dir, "versions"), filepath.Join(dir, "data"))
+	s.process.Stdout, s.process.Stderr = s.said, s.said
+	endWithUs(s.process)
+	if err := s.process.Start(); err != nil {
+		return nil, err
+	}
+	return s, s.wait()
+}
+
+func freePort() (string, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	return l.Addr().String(), l.Close()
+}
+
+// wait returns when the server answers.
+func (s *server) wait() error {
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		answer, err := http.Get(s.url + "/-healthz")
+		if err == nil {
+			answer.Body.Close()
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("start versitygw: %w: %s", err, s.said)
+		case <-tick.C:
+		}
+	}
+}
+
+// asRoot gives this test the administrator's credentials.
+func asRoot(t testing.TB) {
+	t.Helper()
+	asUser(t, rootAccess, rootSecret)
+}
+
+func asUser(t testing.TB, access, secret string) {
+	t.Helper()
+	for name, value := range map[string]string{
+		"AWS_ACCESS_KEY_ID": access, "AWS_SECRET_ACCESS_KEY": secret, "AWS_SESSION_TOKEN": "", "AWS_REGION": "us-east-1",
+		"AWS_CONFIG_FILE": os.DevNull, "AWS_SHARED_CREDENTIALS_FILE": os.DevNull, "AWS_EC2_METADATA_DISABLED": "true",
+		"AWS_ENDPOINT_URL": "", "AWS_PROFILE": "",
+	} {
+		t.Setenv(name, value)
+	}
+}
+
+// A bucket is one of the server's, and how the tests look into it.
+type bucket struct {
+	t      testing.TB
+	server *server
+	name   string
+	api    *s3.Client
+}
+
+var (
+	bucketsMade sync.Mutex
+	bucketCount int
+)
+
+// newBucket makes an empty bucket that anybody may read, with versions.
+func newBucket(t testing.TB) *bucket {
+	t.Helper()
+	s := startServer(t)
+	asRoot(t)
+	bucketsMade.Lock()
+	bucketCount++
+	b := &bucket{t: t, server: s, name: fmt.Sprintf("bucket-%d", bucketCount)}
+	bucketsMade.Unlock()
+	b.api = s.client(rootAccess, rootSecret)
+	ctx := context.Background()
+	_, err := b.api.CreateBucket(ctx, &s3.CreateBucketInput{Bucket: &b.name})
+	must(t, err)
+	b.policy(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::` + b.name + `/*"}]}`)
+	_, err = b.api.PutBucketVersioning(ctx, &s3.PutBucketVersioningInput{
+		Bucket: &b.name, VersioningConfiguration: &types.VersioningConfiguration{Status: types.BucketVersioningStatusEnabled},
+	})
+	must(t, err)
+	return b
+}
+
+// client speaks to the server directly, past any proxy.
+func (s *server) client(access, secret string) *s3.Client {
+	return s3.New(s3.Options{
+		BaseEndpoint: &s.url, Region: "us-east-1", UsePathStyle: true,
+		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+			return aws.Credentials{AccessKeyID: access, SecretAccessKey: secret}, nil
+		}),
+	})
+}
+
+func (b *bucket) policy(text string) {
+	b.t.Helper()
+	_, err := b.api.PutBucketPolicy(context.Background(), &s3.PutBucketPolicyInput{Bucket: &b.name, Policy: &text})
+	must(b.t, err)
+}
+
+// url is what an operator would write, with the server at endpoint.
+func (b *bucket) url(prefix, endpoint string) string {
+	return publish.Place{Bucket: b.name, Prefix: prefix, Endpoint: endpoint, PathLike: true, Region: "us-east-1"}.String()
+}
+
+// open opens the bucket as a store, as the current user.
+func (b *bucket) open(prefix, endpoint string) *publish.Bucket {
+	b.t.Helper()
+	p, err := publish.ParsePlace(b.url(prefix, endpoint))
+	must(b.t, err)
+	s, err := publish.OpenBucket(context.Background(), p)
+	must(b.t, err)
+	return s
+}
+
+// list returns every object with its content.
+func (b *bucket) list() map[string]string {
+	b.t.Helper()
+	files := map[string]string{}
+	pages := s3.NewListObjectsV2Paginator(b.api, &s3.ListObjectsV2Input{Bucket: &b.name})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(context.Background())
+		must(b.t, err)
+		for _, o := range page.Contents {
+			files[*o.Key] = b.read(*o.Key)
+		}
+	}
+	return files
+}
+
+func (b *bucket) read(key string) string {
+	b.t.Helper()
+	out, err := b.api.GetObject(context.Background(), &s3.GetObjectInput{Bucket: &b.name, Key: &key})
+	must(b.t, err)
+	defer out.Body.Close()
+	raw, err := io.ReadAll(out.Body)
+	must(b.t, err)
+	return string(raw)
+}
+
+// versions counts the states that every object has had.
+func (b *bucket) versions() map[string]int {
+	b.t.Helper()
+	count := map[string]int{}
+	pages := s3.NewListObjectVersionsPaginator(b.api, &s3.ListObjectVersionsInput{Bucket: &b.name})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(context.Background())
+		must(b.t, err)
+		for _, v := range page.Versions {
+			count[*v.Key]++
+		}
+		for _, v := range page.DeleteMarkers {
+			count[*v.Key] += 1000
+		}
+	}
+	return count
+}
