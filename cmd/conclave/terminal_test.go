@@ -162,7 +162,6 @@ func ttyCmd(ts *testscript.TestScript, neg bool, args []string) {
 func seeCmd(ts *testscript.TestScript, neg bool, args []string) {
 	t := *current(ts)
 	for _, want := range args {
-		want := want
 		found := func(screen, lines string) bool {
 			return strings.Contains(screen, want) || strings.Contains(lines, want)
 		}
