@@ -20,7 +20,6 @@ func (e Confirmed) apply(s *State) error {
 			return err
 		}
 	}
-	s.confirmed = true
 	s.step = StepExport
 	return nil
 }

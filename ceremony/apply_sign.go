@@ -247,7 +247,7 @@ func (e SigningReopened) apply(s *State) error {
 	if s.Complete() {
 		return s.rule("order", "no signature is missing", "Go on.")
 	}
-	s.head, s.confirmed, s.writing = transfer.RecordHead{}, false, nil
+	s.head, s.writing = transfer.RecordHead{}, nil
 	s.result = newResult(s.bundle, s.trusted(), s.head)
 	s.step = StepSign
 	return nil

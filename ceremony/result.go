@@ -105,7 +105,11 @@ func (s State) partialVerdict() []string {
 func (d document) sentence() string {
 	parts := make([]string, 0, len(d.tallies))
 	for _, t := range d.tallies {
-		parts = append(parts, fmt.Sprintf("%d of %d by %s", t.Signed, t.Requirement.Threshold, t.Requirement.Name))
+		count := fmt.Sprintf("%d of %d", t.Signed, t.Requirement.Threshold)
+		if t.Signed > t.Requirement.Threshold {
+			count = fmt.Sprintf("%d, where %d are enough,", t.Signed, t.Requirement.Threshold)
+		}
+		parts = append(parts, fmt.Sprintf("%s by %s", count, t.Requirement.Name))
 	}
 	return fmt.Sprintf("%s %d is signed: %s.", capital(d.role), d.version, strings.Join(parts, ", "))
 }

@@ -56,7 +56,6 @@ type State struct {
 	drafted    func() (built, error) // at freeze; shared
 	result     *result               // shared, made anew whenever a signature is added
 	head       transfer.RecordHead
-	confirmed  bool
 	writing    *ExportBegun
 	exports    []Exported
 }

@@ -377,7 +377,6 @@ func fingerprint(t interface {
 	say("signing", s.signing)
 	say("signed at", s.signedAt)
 	say("head", s.head)
-	say("confirmed", s.confirmed)
 	say("exports", s.exports)
 	if s.writing != nil {
 		say("writing", *s.writing)
