@@ -1,6 +1,9 @@
 package decode
 
-import "time"
+import (
+	"sort"
+	"time"
+)
 
 // pass is one way to look for finders: at full or half size, smoothed or not,
 // with thresholds from near or far around.
@@ -53,6 +56,10 @@ func (s *search) run() {
 			s.combine()
 		}
 	}
+	if !s.done() && !s.late() && len(s.found) == 0 {
+		s.complete()
+		s.combine()
+	}
 }
 
 // look adds the finders that one pass sees.
@@ -71,11 +78,11 @@ func (s *search) look(q pass) {
 		if s.late() {
 			return
 		}
-		h.c, h.module = h.c.mul(scale), h.module*scale
-		if s.seen(h) {
+		h.c, h.wide, h.high = h.c.mul(scale), h.wide*scale, h.high*scale
+		if s.seen(h.c, h.module()) {
 			continue
 		}
-		if f, ok := s.smoothed().frameOf(h); ok && !s.seen(hit{c: f.c, module: f.module()}) {
+		if f, ok := s.smoothed().frameOf(h); ok && !s.seen(f.c, f.module()) {
 			s.frames = append(s.frames, f)
 		}
 	}
@@ -89,35 +96,54 @@ func (s *search) smoothed() *plane {
 }
 
 // seen tells whether a finder is already among the frames.
-func (s *search) seen(h hit) bool {
+func (s *search) seen(c point, module float64) bool {
 	for i := range s.frames {
 		f := &s.frames[i]
-		if m := f.module(); f.c.sub(h.c).abs() < 2*m && h.module < 2.5*m && m < 2.5*h.module {
+		if m := f.module(); f.c.sub(c).abs() < 2*m && module < 2.5*m && m < 2.5*module {
 			return true
 		}
 	}
 	return false
 }
 
-// maxTriples bounds how many combinations of finders one pass follows.
-const maxTriples = 24
+// maxTriples bounds how many combinations of finders one pass weighs, and
+// maxAttempts how many it follows.
+const (
+	maxTriples  = 150
+	maxAttempts = 16
+)
 
-// combine tries the finders' combinations that have not been tried.
+// idea is a triple taken for one version.
+type idea struct {
+	t *triple
+	g guess
+}
+
+// combine weighs the finders' combinations that have not been tried, by their
+// timing lines, and follows the best.
 func (s *search) combine() {
 	all := triples(s.frames)
-	for i := 0; i < len(all) && i < maxTriples; i++ {
-		if s.done() || s.late() {
-			return
-		}
+	var ideas []idea
+	for i := 0; i < len(all) && i < maxTriples && !s.late(); i++ {
 		t := &all[i]
-		if key := t.key(); s.tried[key] || s.taken(t) {
+		if s.tried[t.key()] {
 			continue
-		} else {
-			s.tried[key] = true
 		}
+		s.tried[t.key()] = true
 		s.miss.see(t)
-		if f, ok := s.attempt(t); ok {
-			s.add(f)
+		for i, g := range t.versions(s.smoothed()) {
+			if i < maxGuesses && g.score > minTiming {
+				ideas = append(ideas, idea{t, g})
+			}
+		}
+	}
+	sort.SliceStable(ideas, func(i, j int) bool { return ideas[i].g.score > ideas[j].g.score })
+	for i := 0; i < len(ideas) && i < maxAttempts && !s.done() && !s.late(); i++ {
+		if s.taken(ideas[i].t) {
+			continue
+		}
+		if f, ok := s.attempt(&ideas[i]); ok {
+			s.found = append(s.found, f)
 		}
 	}
 }
@@ -155,29 +181,22 @@ func (s *pose) covers(c point) bool {
 	return true
 }
 
-func (s *search) add(f finding) { s.found = append(s.found, f) }
+// minTiming is the score of a version's timing lines, at most 2, below which
+// it is not followed, and maxGuesses how many versions of a triple are.
+const (
+	minTiming  = -.4
+	maxGuesses = 3
+)
 
-// minTiming is the score of a version's timing lines (at most 2) below which
-// it is not followed.
-const minTiming = .5
-
-// attempt follows one triple through its likeliest versions.
-func (s *search) attempt(t *triple) (finding, bool) {
-	guesses := t.versions(s.smoothed())
-	for i := 0; i < len(guesses) && i < 3; i++ {
-		g := &guesses[i]
-		if g.score < minTiming || s.late() {
-			break
-		}
-		q, agree := t.place(s.smoothed(), g)
-		if agree < limitAgree {
-			continue
-		}
-		s.miss.fit(&q)
-		if text, ok := q.readout(s.p); ok {
-			return finding{text, q}, true
-		}
-		if text, ok := q.readout(s.smoothed()); ok {
+// attempt places a symbol and reads it.
+func (s *search) attempt(i *idea) (finding, bool) {
+	q, agree := i.t.place(s.smoothed(), &i.g)
+	if agree < limitAgree {
+		return finding{}, false
+	}
+	s.miss.fit(&q)
+	for _, p := range [...]*plane{s.p, s.smoothed()} {
+		if text, ok := q.readout(p); ok {
 			return finding{text, q}, true
 		}
 	}

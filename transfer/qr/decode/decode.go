@@ -136,6 +136,11 @@ func (d *Decoder) others(p *plane, until time.Time) []string {
 			return texts
 		}
 	}
+	if d.opt.Zbar {
+		if texts, err := askZbar(p); err == nil {
+			return texts
+		}
+	}
 	return nil
 }
 

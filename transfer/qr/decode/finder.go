@@ -4,28 +4,32 @@ import "sort"
 
 // hit is a place where lines through it show a finder's 1:1:3:1:1.
 type hit struct {
-	c      point
-	module float64
-	n      int
+	c          point
+	wide, high float64 // a module, in pixels
+	n          int
 }
+
+func (h *hit) module() float64 { return (h.wide + h.high) / 2 }
 
 // hits collects places, joining those that mean the same finder.
 type hits []hit
 
-func (s *hits) add(c point, module float64) {
+func (s *hits) add(c point, wide, high float64) {
+	module := (wide + high) / 2
 	for i := range *s {
 		h := &(*s)[i]
 		d := h.c.sub(c)
-		if max(d.x, -d.x, d.y, -d.y) < 2*module && module < 1.6*h.module && h.module < 1.6*module {
+		if max(d.x, -d.x, d.y, -d.y) < 2*module && module < 1.6*h.module() && h.module() < 1.6*module {
 			f := 1 / float64(h.n+1)
 			h.c = h.c.plus(c.sub(h.c), f)
-			h.module += (module - h.module) * f
+			h.wide += (wide - h.wide) * f
+			h.high += (high - h.high) * f
 			h.n++
 			return
 		}
 	}
 	if len(*s) < maxHits {
-		*s = append(*s, hit{c, module, 1})
+		*s = append(*s, hit{c, wide, high, 1})
 	}
 }
 
@@ -83,11 +87,11 @@ func (b *bitmap) confirm(s *hits, start, step, n int, centre, m float64, down bo
 	if !ok || mm > 2.5*m || m > 2.5*mm {
 		return
 	}
-	c := point{centre, float64(y) + off}
 	if down {
-		c = point{float64(x) + off, centre}
+		s.add(point{float64(x) + off, centre}, mm, m)
+		return
 	}
-	s.add(c, (m+mm)/2)
+	s.add(point{centre, float64(y) + off}, m, mm)
 }
 
 // cross measures the five runs through a pixel in a direction. It returns

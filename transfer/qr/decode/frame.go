@@ -35,30 +35,86 @@ var finderBorders = func() (out []border) {
 // blurred pixels a module reach 0.6, texture rarely 0.5.
 const minFit = .5
 
-// frameOf turns a hit into a frame, trying the directions a line scan cannot
-// tell apart.
+// frameOf turns a hit into a frame. A line scan tells little about direction
+// and, between the gaps of a terminal's lines, not even the size; so several
+// starts are refined by the borders they find, and the best result is kept.
 func (p *plane) frameOf(h hit) (frame, bool) {
 	best := frame{fit: -1}
 	for i := range 4 {
-		a := float64(i) * math.Pi / 8
-		s, c := math.Sincos(a)
-		m := h.module * max(math.Abs(s), math.Abs(c)) // a line across a turned square is longer
-		f := frame{c: h.c, u: point{c * m, s * m}, v: point{-s * m, c * m}}
-		if f.fit = p.finderFit(&f); f.fit > best.fit {
-			best = f
+		s, c := math.Sincos(float64(i) * math.Pi / 8)
+		for _, m := range [...][2]float64{{h.wide, h.high}, {h.wide, h.wide}, {h.high, h.high}} {
+			k := max(s, math.Abs(c)) // a line across a turned square is longer
+			f := frame{c: h.c, u: point{c, s}.mul(m[0] * k), v: point{-s, c}.mul(m[1] * k)}
+			if f.fit = p.finderFit(&f); f.fit < hopeless {
+				continue
+			}
+			if g, ok := p.polish(f); ok && g.fit > goodFit {
+				return g, true
+			} else if g.fit > best.fit {
+				best = g
+			}
 		}
 	}
-	if best.fit < minFit-.25 {
+	if best.fit < hopeless {
 		return best, false
 	}
-	for range 4 {
-		next, ok := p.refineFrame(&best)
+	p.climb(&best)
+	return p.polish(best)
+}
+
+// hopeless is the correlation below which a start is not followed, and goodFit
+// the one from which no other is tried.
+const (
+	hopeless = .25
+	goodFit  = .85
+)
+
+func (p *plane) try(best *frame, f frame) {
+	if f.fit = p.finderFit(&f); f.fit > best.fit {
+		*best = f
+	}
+}
+
+// climb moves, turns and resizes a frame while that makes it fit better.
+func (p *plane) climb(f *frame) {
+	const turn, grow = .2, 1.12
+	s, c := math.Sincos(turn)
+	for range 8 {
+		o := *f
+		for _, d := range [...][2]float64{{.5, 0}, {-.5, 0}, {0, .5}, {0, -.5}} {
+			p.try(f, frame{c: o.at(d[0], d[1]), u: o.u, v: o.v})
+		}
+		p.try(f, frame{c: o.c, u: o.u.mul(grow), v: o.v})
+		p.try(f, frame{c: o.c, u: o.u, v: o.v.mul(grow)})
+		p.try(f, frame{c: o.c, u: o.u.mul(1 / grow), v: o.v})
+		p.try(f, frame{c: o.c, u: o.u, v: o.v.mul(1 / grow)})
+		p.try(f, frame{c: o.c, u: o.u.turn(s, c), v: o.v.turn(s, c)})
+		p.try(f, frame{c: o.c, u: o.u.turn(-s, c), v: o.v.turn(-s, c)})
+		if f.fit <= o.fit {
+			return
+		}
+	}
+}
+
+// polish refines a frame by its borders until it stands still. It returns the
+// last frame unless one on the way fitted much better.
+func (p *plane) polish(f frame) (frame, bool) {
+	best := f
+	for range 8 {
+		next, ok := p.refineFrame(&f)
 		if !ok {
 			break
 		}
-		best = next
+		moved := next.c.sub(f.c).abs() + next.u.sub(f.u).abs() + next.v.sub(f.v).abs()
+		f = next
+		f.fit = p.finderFit(&f)
+		if f.fit > best.fit-.02 {
+			best = f
+		}
+		if moved < .01*f.module() || f.fit < 0 {
+			break
+		}
 	}
-	best.fit = p.finderFit(&best)
 	return best, best.fit >= minFit
 }
 

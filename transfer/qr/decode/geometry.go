@@ -11,6 +11,7 @@ func (a point) mul(f float64) point           { return point{a.x * f, a.y * f} }
 func (a point) dot(b point) float64           { return a.x*b.x + a.y*b.y }
 func (a point) cross(b point) float64         { return a.x*b.y - a.y*b.x }
 func (a point) abs() float64                  { return math.Hypot(a.x, a.y) }
+func (a point) turn(s, c float64) point       { return point{a.x*c - a.y*s, a.x*s + a.y*c} }
 func (a point) plus(b point, f float64) point { return point{a.x + b.x*f, a.y + b.y*f} }
 
 // pose is where a symbol of one version lies in a picture: a homography from

@@ -1,46 +1,50 @@
 package decode
 
-// spread of the mean that a module is compared with, in modules.
-const (
-	levelReach = 7
-	wideReach  = 15
-)
+// levelReach is how far around a module its mean is taken, in modules.
+const levelReach = 7
 
-// readout reads the symbol at a pose. It tries the plain brightness first and
-// then what the equaliser makes of it.
+// readout reads the symbol at a pose: the plain brightness first, then what a
+// filter makes of it that is trained on the known modules, then filters that
+// learn from the reading before, most of which is right.
 func (s *pose) readout(p *plane) (string, bool) {
 	t := templateOf(s.version)
-	g := s.read(p)
-	l := g.level(levelReach)
-	if text, ok := l.accept(t); ok {
+	if text, ok := s.read(p).level(levelReach).accept(t); ok {
 		return text, true
 	}
-	e, ok := train(l, t.at)
-	if !ok {
-		return "", false
-	}
-	f := e.apply(l)
-	if text, ok := f.accept(t); ok {
-		return text, true
-	}
-	// the first reading is mostly right: learn from all of it
-	for range 2 {
-		decided := f
-		e, ok = train(l, func(x, y int) colour {
-			if c := t.at(x, y); c != unknown {
-				return c
-			}
-			return darkIf(decided.at(x, y) < 0)
-		})
+	m := s.mesh(p)
+	lesson := t.at
+	for range 3 {
+		e, ok := m.train(lesson)
 		if !ok {
 			return "", false
 		}
-		f = e.apply(l)
-		if text, ok := f.accept(t); ok {
+		g := m.apply(&e)
+		if text, ok := g.accept(t); ok {
 			return text, true
 		}
+		lesson = g.lesson(t)
 	}
 	return "", false
+}
+
+// sure is how far from the threshold a filtered module must be to be learned
+// from; colours are at -1 and 1.
+const sure = .25
+
+// lesson takes a reading for true where it is clear.
+func (g *grid) lesson(t *template) func(x, y int) colour {
+	return func(x, y int) colour {
+		if c := t.at(x, y); c != unknown {
+			return c
+		}
+		switch v := g.at(x, y); {
+		case v < -sure:
+			return dark
+		case v > sure:
+			return light
+		}
+		return unknown
+	}
 }
 
 // accept decodes modules that can be a symbol of the template's version.

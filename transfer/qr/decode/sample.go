@@ -1,32 +1,30 @@
 package decode
 
-// grid is a symbol's brightness by module, with two modules around it.
+// grid is a symbol's brightness by module; the first and last rows and columns
+// are its quiet zone.
 type grid struct {
-	n   int
-	row int // n + 2·margin
-	v   []float32
+	n int
+	v []float32 // (n + 2)²
 }
 
-// margin is how many modules around the symbol are read, for the filter.
-const margin = 2
+func newGrid(n int) *grid { return &grid{n: n, v: make([]float32, (n+2)*(n+2))} }
 
-func (g *grid) at(x, y int) float32 { return g.v[(y+margin)*g.row+x+margin] }
+func (g *grid) index(x, y int) int { return (y+1)*(g.n+2) + x + 1 }
+
+func (g *grid) at(x, y int) float32 { return g.v[g.index(x, y)] }
 
 // read samples every module. Large modules are sampled in five places.
 func (s *pose) read(p *plane) *grid {
-	n := s.size()
-	g := &grid{n: n, row: n + 2*margin}
-	g.v = make([]float32, g.row*g.row)
+	g := newGrid(s.size())
 	wide := s.module() > 3.2
 	i := 0
-	for y := -margin; y < n+margin; y++ {
-		for x := -margin; x < n+margin; x++ {
+	for y := -1; y <= g.n; y++ {
+		for x := -1; x <= g.n; x++ {
 			mx, my := float64(x)+.5, float64(y)+.5
 			q := s.pointAt(mx, my)
 			v := p.at(q.x, q.y)
 			if wide {
-				v += p.around(s, mx, my)
-				v /= 5
+				v = (v + p.around(s, mx, my)) / 5
 			}
 			g.v[i] = float32(v)
 			i++
@@ -46,29 +44,34 @@ func (p *plane) around(s *pose, mx, my float64) float64 {
 	return v
 }
 
-// level subtracts from each module the mean around it, reach modules far, and
-// returns what is left: dark below zero. Masks keep symbols half dark.
+// level subtracts from each module the mean of the symbol around it, reach
+// modules far: what is left is below zero where it is dark. Masks keep symbols
+// half dark everywhere.
 func (g *grid) level(reach int) *grid {
-	w := g.row + 1
-	sum := make([]float64, w*w)
-	for y := range g.row {
-		s := 0.
-		for x := range g.row {
-			s += float64(g.v[y*g.row+x])
-			sum[(y+1)*w+x+1] = sum[y*w+x+1] + s
-		}
-	}
-	o := &grid{n: g.n, row: g.row, v: make([]float32, len(g.v))}
-	for y := range g.row {
-		y0, y1 := max(margin, y-reach), min(g.row-margin, y+reach+1)
-		for x := range g.row {
-			x0, x1 := max(margin, x-reach), min(g.row-margin, x+reach+1)
-			if y0 >= y1 || x0 >= x1 {
-				continue
-			}
-			m := (sum[y1*w+x1] - sum[y0*w+x1] - sum[y1*w+x0] + sum[y0*w+x0]) / float64((x1-x0)*(y1-y0))
-			o.v[y*g.row+x] = g.v[y*g.row+x] - float32(m)
-		}
-	}
+	o := newGrid(g.n)
+	w := g.n + 2
+	leveled(g.v, o.v, w, 1, reach)
 	return o
+}
+
+// leveled subtracts local means in a square of side w, leaving out a rim of
+// the given width when it takes the means.
+func leveled(in, out []float32, w, rim, reach int) {
+	sum := make([]float64, (w+1)*(w+1))
+	for y := range w {
+		s := 0.
+		for x := range w {
+			s += float64(in[y*w+x])
+			sum[(y+1)*(w+1)+x+1] = sum[y*(w+1)+x+1] + s
+		}
+	}
+	clip := func(i int) int { return max(rim, min(w-rim, i)) }
+	for y := range w {
+		y0, y1 := clip(y-reach), clip(y+reach+1)
+		for x := range w {
+			x0, x1 := clip(x-reach), clip(x+reach+1)
+			m := sum[y1*(w+1)+x1] - sum[y0*(w+1)+x1] - sum[y1*(w+1)+x0] + sum[y0*(w+1)+x0]
+			out[y*w+x] = in[y*w+x] - float32(m/float64(max(1, (x1-x0)*(y1-y0))))
+		}
+	}
 }

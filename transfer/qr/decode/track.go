@@ -62,13 +62,5 @@ func (s *pose) finderNear(p *plane, mx, my float64) (frame, bool) {
 	if best.fit < minFit-.1 {
 		return best, false
 	}
-	for range 3 {
-		next, ok := p.refineFrame(&best)
-		if !ok {
-			break
-		}
-		best = next
-	}
-	best.fit = p.finderFit(&best)
-	return best, best.fit >= minFit
+	return p.polish(best)
 }

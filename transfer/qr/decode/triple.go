@@ -112,7 +112,7 @@ func newTriple(a, b, c *frame, lb, lc link) (triple, bool) {
 	}
 	t.tr.align(&t.tl)
 	t.bl.align(&t.tl)
-	t.cost = lb.cost + lc.cost + 2*ratio + (3 - a.fit - b.fit - c.fit)
+	t.cost = lb.cost + lc.cost + 2*ratio + 3*(3-a.fit-b.fit-c.fit)
 	return t, true
 }
 

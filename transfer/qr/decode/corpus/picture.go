@@ -14,7 +14,11 @@ type Picture struct {
 	Gray *image.Gray
 	Text string // what the symbol holds
 	Next string // what the ghost or the torn rows hold, "" if there is none
+	view *view
 }
+
+// Pixel is where a point of the symbol, in modules from its corner, appears.
+func (p *Picture) Pixel(mx, my float64) (x, y float64) { return p.view.pixelAt(mx, my) }
 
 // Picture renders the Spec.
 func (s Spec) Picture() (*Picture, error) {
@@ -32,6 +36,7 @@ func (s Spec) Picture() (*Picture, error) {
 		}
 	}
 	v := newView(s, r)
+	pic.view = v
 	scr := screen{spec: s, now: now, next: next, clutter: clutter(r)}
 	pic.Gray = s.expose(v.shoot(&scr), v.w, v.h, r)
 	return pic, nil
@@ -183,6 +188,21 @@ func (v *view) screenAt(px, py float64) (float64, float64) {
 	a := (x*a22 - y*a12) * v.dist / det
 	b := (a11*y - a21*x) * v.dist / det
 	return a/v.spec.Module + v.modules/2, b/(v.spec.Module*v.spec.aspect()) + v.modules/2
+}
+
+// pixelAt inverts screenAt by Newton's method.
+func (v *view) pixelAt(mx, my float64) (px, py float64) {
+	px, py = v.ox, v.oy
+	for range 30 {
+		x, y := v.screenAt(px, py)
+		ax, ay := v.screenAt(px+.5, py)
+		bx, by := v.screenAt(px, py+.5)
+		a, b, c, d := 2*(ax-x), 2*(bx-x), 2*(ay-y), 2*(by-y)
+		det := a*d - b*c
+		ex, ey := mx-x, my-y
+		px, py = px+(d*ex-b*ey)/det, py+(a*ey-c*ex)/det
+	}
+	return px, py
 }
 
 // oversample is the number of rays a pixel averages, in each direction.
