@@ -115,3 +115,18 @@ func (s *Sender) Name() string {
 	}
 	return s.encoder.Stream().String()
 }
+
+// Printed are the frames for pictures and paper, which cannot go on without end: all that are needed, and
+// some to spare, so that a few may be lost. One that is enough stands alone.
+func (s *Sender) Printed() []Frame {
+	n := s.Parts()
+	if n == 1 {
+		return []Frame{s.At(1)}
+	}
+	spare := max(2, n/5)
+	var list []Frame
+	for order := s.encoder.Dense(); len(list) < n+spare; {
+		list = append(list, s.At(int(order.Next())))
+	}
+	return list
+}

@@ -92,6 +92,16 @@ func TestVersionsFollowFromTheTerminal(t *testing.T) {
 			t.Errorf("%+v: version %d, want %d", c.screen, got, c.want)
 		}
 	}
+	for _, c := range []struct {
+		screen Screen
+		want   []int
+	}{
+		{Screen{80, 23, HalfBlocks}, []int{6}}, {Screen{200, 59, HalfBlocks}, []int{24, 9, 4, 2}}, {Screen{}, nil},
+	} {
+		if got := c.screen.Versions(); !slices.Equal(got, c.want) {
+			t.Errorf("%+v: versions %v, want %v", c.screen, got, c.want)
+		}
+	}
 	_, err := Screen{20, 10, HalfBlocks}.Draw(mustEncode(t, "A", 0, L))
 	var small *SizeError
 	if !errors.As(err, &small) || small.Hint() == "" {

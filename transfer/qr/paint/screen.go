@@ -60,6 +60,19 @@ func (s Screen) Largest() int {
 	return 0
 }
 
+// Versions are the largest version for every size that modules can have on this
+// screen, smallest modules first: what a person chooses from whose camera does not see the densest.
+func (s Screen) Versions() (list []int) {
+	scale := 0
+	for v := s.Largest(); v > 0; v-- {
+		if s.scale(v) > scale {
+			scale = s.scale(v)
+			list = append(list, v)
+		}
+	}
+	return list
+}
+
 // scale is how many times larger than needed each module can be.
 func (s Screen) scale(version int) int {
 	across, down := s.Cells.grid()
