@@ -68,6 +68,7 @@ func setup(e *testscript.Env) error {
 	e.Setenv("PCSCLITE_CSOCK_NAME", desk.service.Socket())
 	e.Setenv("NO_COLOR", "1")
 	e.Setenv("HOME", e.WorkDir)
+	e.Setenv("ESC", "\x1b")
 	return nil
 }
 
