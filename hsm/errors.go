@@ -15,7 +15,15 @@ func (r *refusal) Hint() string { return r.hint }
 var (
 	ErrBlocked error = &refusal{
 		"the PIN of this token is blocked",
-		"go on with a backup token; this one can be unblocked with its PUK after the ceremony",
+		"go on with a backup token; this one can be unblocked with its PUK: conclave token unblock",
+	}
+	ErrPUKBlocked error = &refusal{
+		"the PUK of this token is blocked",
+		"this token's PIV part can only be reset, which destroys its keys; go on with a backup token and plan a rotation",
+	}
+	ErrPUKNeeded error = &refusal{
+		"the present PUK is needed to set a new one",
+		"this token's PUK is not the factory's any more, or its firmware does not say; type the present PUK",
 	}
 	ErrRemoved error = &refusal{
 		"the token was removed",
@@ -73,4 +81,21 @@ func (e *PINError) Hint() string {
 		return "one more wrong PIN blocks the token; stop here if you are not sure, and use a backup token"
 	}
 	return "check that this is your token, by its serial number, before you try again"
+}
+
+// A PUKError says that the token refused a PUK and how often it may still be tried.
+type PUKError struct {
+	Retries int // tries left, at least 1; a blocked PUK is ErrPUKBlocked
+}
+
+func (e *PUKError) Error() string {
+	if e.Retries == 1 {
+		return "the token refused the PUK; 1 try left"
+	}
+	return fmt.Sprintf("the token refused the PUK; %d tries left", e.Retries)
+}
+
+// Hint says what a blocked PUK costs.
+func (e *PUKError) Hint() string {
+	return "when the PUK is blocked too, the token's keys are lost; look up the PUK before you try again"
 }

@@ -10,6 +10,7 @@ import (
 	"crypto"
 	"fmt"
 	"strconv"
+	"strings"
 )
 
 // A Slot is a PIV key reference (NIST SP 800-73-4, part 1, table 4b).
@@ -87,6 +88,11 @@ type Enrolment struct {
 	// then the PIN stays as it is.
 	CurrentPIN *PIN
 	NewPIN     *PIN
+	// NewPUK replaces the PUK, where it is not nil. CurrentPUK may be nil for
+	// a token that says that it still has the factory's; for any other it is
+	// needed, else ErrPUKNeeded: a PUK is never guessed.
+	CurrentPUK *PIN
+	NewPUK     *PIN
 	// Erase must be the token's serial for an occupied slot to be written over.
 	Erase uint32
 }
@@ -112,6 +118,48 @@ type Token interface {
 	Enrol(ctx context.Context, e Enrolment) (Key, error)
 	// Close lets go of the token. It may be called twice.
 	Close() error
+}
+
+// A Reader is one place for a token.
+type Reader struct {
+	Name    string // as PC/SC has it
+	Card    bool   // a card is in, of whatever kind
+	Taken   bool   // a program holds the card for itself; it may be this one
+	Changes uint32 // another number after each insertion or removal; 0 where nobody counts
+}
+
+// mark parts a reader's name from the count in an ID.
+const mark = " #"
+
+// ID names what is in the reader now: another token there later, or the same
+// one again, has another ID. Tokens.Open takes it for the reader's name, and
+// refuses it once it is no longer so.
+func (r Reader) ID() string {
+	if r.Changes == 0 {
+		return r.Name
+	}
+	return fmt.Sprintf("%s%s%d", r.Name, mark, r.Changes)
+}
+
+// ParseReader reads an ID or a bare name.
+func ParseReader(id string) Reader {
+	i := strings.LastIndex(id, mark)
+	if i < 0 {
+		return Reader{Name: id}
+	}
+	n, err := strconv.ParseUint(id[i+len(mark):], 10, 32)
+	if r := (Reader{Name: id[:i], Changes: uint32(n)}); err == nil && r.ID() == id {
+		return r
+	}
+	return Reader{Name: id}
+}
+
+// A Watcher sees tokens come and go. Tokens may be one.
+type Watcher interface {
+	// Seen lists all readers, with and without a card. It opens no token and
+	// may be called several times a second. What came or went between two
+	// calls shows in Changes, also where all looks as before.
+	Seen(ctx context.Context) ([]Reader, error)
 }
 
 // Tokens finds and opens tokens.

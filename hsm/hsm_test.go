@@ -128,7 +128,8 @@ func TestPINTyping(t *testing.T) {
 
 func TestErrorsSayWhatToDo(t *testing.T) {
 	for _, err := range []error{
-		ErrBlocked, ErrRemoved, ErrTouchTimeout, ErrNotGenuine, ErrNoKey, ErrOccupied,
+		ErrBlocked, ErrPUKBlocked, ErrPUKNeeded, &PUKError{Retries: 1}, &WeakError{},
+		ErrRemoved, ErrTouchTimeout, ErrNotGenuine, ErrNoKey, ErrOccupied,
 		ErrBusy, ErrNotPIV, ErrGarbled, ErrNoService, &PINError{Retries: 1}, &PINError{Retries: 2},
 	} {
 		wrapped := fmt.Errorf("sign with slot 9c: %w", fmt.Errorf("%w: %w", err, errors.New("a cause")))
@@ -151,5 +152,31 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 func TestSlotsAreCalledByTheirHexDigits(t *testing.T) {
 	if got := SlotSignature.String() + Slot(0x05).String(); got != "9c05" {
 		t.Errorf("got %s", got)
+	}
+}
+
+func TestSlotsHaveOneSpelling(t *testing.T) {
+	for s, ok := range map[string]bool{
+		"9c": true, "82": true, "f9": true, "9C": false, "09c": false, "c": false, "": false, "+9": false, "0x": false, "100": false,
+	} {
+		if slot, err := ParseSlot(s); (err == nil) != ok || ok && slot.String() != s {
+			t.Errorf("%q: %v, %v", s, slot, err)
+		}
+	}
+}
+
+func TestReaderIDsComeBack(t *testing.T) {
+	for _, r := range []Reader{
+		{Name: "Yubico YubiKey OTP+FIDO+CCID 00 00"},
+		{Name: "Yubico YubiKey OTP+FIDO+CCID 00 00", Changes: 1},
+		{Name: "A reader #2", Changes: 4294967295},
+		{Name: "A reader #x"}, {Name: " #"}, {Name: ""}, {Name: "A reader #01"}, {Name: "A reader #4294967296"},
+	} {
+		if got := ParseReader(r.ID()); got != r {
+			t.Errorf("%q comes back as %+v", r.ID(), got)
+		}
+	}
+	if (Reader{Name: "A", Changes: 1}).ID() == (Reader{Name: "A", Changes: 2}).ID() {
+		t.Error("two tokens have one ID")
 	}
 }

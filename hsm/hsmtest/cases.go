@@ -170,7 +170,7 @@ func badEnrolments(t *testing.T, b *bench) {
 
 func newPIN(t *testing.T, b *bench) {
 	e := b.enrolment(t)
-	e.NewPIN = PIN(t, "86420864")
+	e.NewPIN = PIN(t, "86420975")
 	key, err := b.token.Enrol(t.Context(), e)
 	if err != nil {
 		t.Fatal(err)

@@ -31,9 +31,7 @@ const managementKeyLength = 24
 // read. Everything that can be refused is refused before the first change.
 // Then, in this order, each step finding the token usable if it is pulled:
 // the management key becomes a random one that the token keeps behind its
-// PIN, the PIN is replaced, the key is made, the certificate is written.
-//
-// The PUK is left as it is.
+// PIN, the PUK and the PIN are replaced, the key is made, the certificate is written.
 func (t *token) Enrol(ctx context.Context, e hsm.Enrolment) (hsm.Key, error) {
 	key, err := t.enrol(ctx, e)
 	if err != nil {
@@ -50,11 +48,17 @@ func (t *token) enrol(ctx context.Context, e hsm.Enrolment) (hsm.Key, error) {
 	if err != nil {
 		return hsm.Key{}, err
 	}
+	if err := t.goodSecrets(e); err != nil {
+		return hsm.Key{}, err
+	}
 	if err := t.mayWrite(e); err != nil {
 		return hsm.Key{}, err
 	}
 	management, err := t.takeCharge(e.CurrentPIN)
 	if err != nil {
+		return hsm.Key{}, err
+	}
+	if err := t.changePUK(e); err != nil {
 		return hsm.Key{}, err
 	}
 	if err := t.changePIN(e); err != nil {
@@ -175,6 +179,7 @@ func (t *token) protect(m *gopiv.Metadata, old, fresh []byte) error {
 	if err := t.yk.SetManagementKey(old, fresh); err != nil {
 		return fmt.Errorf("set management key: %w", t.fail(err))
 	}
+	t.secrets.ManagementFactory = false
 	return nil
 }
 
@@ -182,9 +187,48 @@ func (t *token) changePIN(e hsm.Enrolment) error {
 	if e.NewPIN == nil {
 		return nil
 	}
-	err := t.yk.SetPIN(string(e.CurrentPIN.Reveal()), string(e.NewPIN.Reveal()))
-	if err != nil {
-		return fmt.Errorf("set PIN: %w", fromPIN(t.fail(err)))
+	if err := t.setPIN(e.CurrentPIN, e.NewPIN); err != nil {
+		return fmt.Errorf("set PIN: %w", err)
+	}
+	return nil
+}
+
+// goodSecrets refuses a new PIN or PUK that the token should not have, and a
+// new PUK where the old one is not known.
+func (t *token) goodSecrets(e hsm.Enrolment) error {
+	if e.NewPIN != nil {
+		if err := hsm.CheckNewPIN(e.NewPIN, t.info); err != nil {
+			return err
+		}
+	}
+	if e.NewPUK == nil {
+		return nil
+	}
+	pin := e.NewPIN
+	if pin == nil {
+		pin = e.CurrentPIN
+	}
+	if err := hsm.CheckNewPUK(e.NewPUK, pin, t.info); err != nil {
+		return err
+	}
+	if e.CurrentPUK == nil && !t.secrets.PUK.Factory || e.CurrentPUK != nil && !e.CurrentPUK.Complete() {
+		return fmt.Errorf("%w; nothing was changed", hsm.ErrPUKNeeded)
+	}
+	return nil
+}
+
+// changePUK takes the factory's PUK for the old one only where the token says
+// that it has it: that is no guess, and costs no try.
+func (t *token) changePUK(e hsm.Enrolment) error {
+	if e.NewPUK == nil {
+		return nil
+	}
+	old := factoryPUK
+	if e.CurrentPUK != nil {
+		old = string(e.CurrentPUK.Reveal())
+	}
+	if err := t.setPUK(old, e.NewPUK); err != nil {
+		return fmt.Errorf("set PUK: %w", err)
 	}
 	return nil
 }
@@ -247,7 +291,7 @@ func (t *token) readBack(e hsm.Enrolment, public crypto.PublicKey) (hsm.Key, err
 		return hsm.Key{}, fmt.Errorf("read back slot %v: %w", e.Slot, err)
 	case !samePublic(public, held.Public):
 		return hsm.Key{}, fmt.Errorf("read back slot %v: the token names another key than it made", e.Slot)
-	case held.PINPolicy != hsm.PolicyAlways || held.TouchPolicy != hsm.PolicyAlways:
+	case !alwaysOrUntold(held.PINPolicy) || !alwaysOrUntold(held.TouchPolicy):
 		return hsm.Key{}, fmt.Errorf("read back slot %v: policies are PIN %s and touch %s, asked for always and always",
 			e.Slot, held.PINPolicy, held.TouchPolicy)
 	case held.Holder != e.Holder:
@@ -255,3 +299,7 @@ func (t *token) readBack(e hsm.Enrolment, public crypto.PublicKey) (hsm.Key, err
 	}
 	return held.Key, nil
 }
+
+// alwaysOrUntold lets a card of another maker be: it does not say, and
+// attests nothing either.
+func alwaysOrUntold(p hsm.Policy) bool { return p == hsm.PolicyAlways || p == hsm.PolicyUnknown }

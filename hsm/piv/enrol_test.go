@@ -53,7 +53,7 @@ func TestForeignManagementKeyIsRefusedBeforeAnyChange(t *testing.T) {
 	_ = yk.Close()
 	token := open(t, reader)
 	e := enrolment(t)
-	e.NewPIN = hsmtest.PIN(t, "999999")
+	e.NewPIN = hsmtest.PIN(t, "314159")
 	if _, err = token.Enrol(t.Context(), e); err == nil || !strings.Contains(err.Error(), "management key") {
 		t.Fatalf("enrolled without the management key: %v", err)
 	}
@@ -103,7 +103,7 @@ func enrolAndPull(t *testing.T, firmware string, after int) (done bool) {
 		}
 	})
 	e := enrolment(t)
-	e.NewPIN = hsmtest.PIN(t, "86420864")
+	e.NewPIN = hsmtest.PIN(t, "86420975")
 	_, err := token.Enrol(t.Context(), e)
 	_ = token.Close()
 	if err == nil {

@@ -8,23 +8,24 @@ import (
 	gopiv "github.com/go-piv/piv-go/v2/piv"
 
 	"conclave/hsm"
+	"conclave/hsm/piv/pcsc"
 )
 
 // A pcscCode is what a PC/SC call returned.
-type pcscCode uint32
+type pcscCode = pcsc.Code
 
 const (
-	pcscUnknownReader     pcscCode = 0x80100009
-	pcscSharing           pcscCode = 0x8010000b
-	pcscNoCard            pcscCode = 0x8010000c
-	pcscInsufficient      pcscCode = 0x80100008
-	pcscReaderUnavailable pcscCode = 0x80100017
-	pcscNoService         pcscCode = 0x8010001d
-	pcscServiceStopped    pcscCode = 0x8010001e
-	pcscNoReaders         pcscCode = 0x8010002e
-	pcscUnpowered         pcscCode = 0x80100067
-	pcscReset             pcscCode = 0x80100068
-	pcscRemoved           pcscCode = 0x80100069
+	pcscUnknownReader     = pcsc.UnknownReader
+	pcscSharing           = pcsc.Sharing
+	pcscNoCard            = pcsc.NoCard
+	pcscInsufficient      = pcsc.Insufficient
+	pcscReaderUnavailable = pcsc.ReaderUnavailable
+	pcscNoService         = pcsc.NoService
+	pcscServiceStopped    = pcsc.ServiceStopped
+	pcscNoReaders         = pcsc.NoReaders
+	pcscUnpowered         = pcsc.Unpowered
+	pcscReset             = pcsc.Reset
+	pcscRemoved           = pcsc.Removed
 )
 
 // swNotAllowed is what a token says without a PIN, without a touch, and
@@ -36,6 +37,10 @@ const swNotAllowed = 0x6982
 // it: the alternative is to compare error texts. A test holds this to the
 // library's version.
 func codeOf(err error) (pcscCode, bool) {
+	var own *pcsc.Error
+	if errors.As(err, &own) {
+		return own.Code, true
+	}
 	for ; err != nil; err = errors.Unwrap(err) {
 		v := reflect.ValueOf(err)
 		if v.Kind() != reflect.Pointer || v.IsNil() || v.Elem().Kind() != reflect.Struct ||

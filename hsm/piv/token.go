@@ -22,6 +22,8 @@ type token struct {
 	info   hsm.Info
 	full   int // most PIN tries seen, which is what a right PIN brings back
 
+	secrets hsm.Secrets // as read at opening, and what was changed since
+
 	// keys remembers what was read: the token is held exclusively, so only
 	// this program can change it.
 	keys map[hsm.Slot]heldKey
@@ -108,14 +110,21 @@ func (t *token) judgePIN(err error) error {
 		return nil
 	}
 	err = fromPIN(t.fail(err))
+	t.sawPIN(err)
+	return err
+}
+
+// sawPIN notes the tries that an answer to a PIN tells of.
+func (t *token) sawPIN(err error) {
 	var refused *hsm.PINError
 	switch {
+	case err == nil:
+		t.saw(t.full)
 	case errors.As(err, &refused):
 		t.saw(refused.Retries)
 	case errors.Is(err, hsm.ErrBlocked):
 		t.saw(0)
 	}
-	return err
 }
 
 // Sign signs a digest. It cannot be cancelled: a token that waits for a touch
@@ -205,9 +214,12 @@ func (t *token) attest(ctx context.Context, slot hsm.Slot) (hsm.Attestation, err
 		return hsm.Attestation{}, err
 	}
 	leaf, err := t.yk.Attest(held.slot)
+	_, spoken := statusOf(err)
 	switch {
 	case errors.Is(err, gopiv.ErrNotFound): // there is a key, but from elsewhere
 		return hsm.Attestation{}, fmt.Errorf("%w: the key was not made on it", hsm.ErrNotGenuine)
+	case spoken: // a card of another maker
+		return hsm.Attestation{}, fmt.Errorf("%w: it does not know attestation (%w)", hsm.ErrNotGenuine, err)
 	case err != nil:
 		return hsm.Attestation{}, t.fail(err)
 	}

@@ -22,6 +22,9 @@ type Options struct {
 	Serial   uint32
 	Firmware string // one of Firmwares; "" is the newest
 	Root     *Root  // who certifies it; nil is the practice root
+	// Foreign plays a PIV card of another maker instead, which sits in a
+	// reader of another name and knows no attestation and no form factor.
+	Foreign bool
 }
 
 // Counts are what a card was asked to do since it was made or loaded.
@@ -37,6 +40,7 @@ type Counts struct {
 type Card struct {
 	serial   uint32
 	firmware firmware
+	foreign  bool
 	root     *x509.Certificate
 	device   *x509.Certificate // of f9
 	waiting  chan struct{}     // one signal deep
@@ -67,6 +71,7 @@ type Card struct {
 	fault        Fault
 	counts       Counts
 	onChange     func()
+	disabled     bool // the PIV applet, as an administrator can
 
 	// Of the exchange under way.
 	fate    fate
@@ -94,12 +99,12 @@ func NewCard(o Options) (*Card, error) {
 		return nil, fmt.Errorf("make attestation key: %w", err)
 	}
 	c := blankCard(o.Serial, f)
+	c.foreign = o.Foreign
 	c.root, c.device = o.Root.cert, cert
 	c.keys[refAttestation] = &key{
 		algorithm: algP256, private: device,
 		pin: policyNever, touch: policyNever, origin: originImported,
 	}
-	c.objects[objDevice] = certificateObject(cert.Raw)
 	c.makeFactoryFresh()
 	return c, nil
 }
@@ -118,7 +123,10 @@ func (c *Card) makeFactoryFresh() {
 	c.pin, c.puk = factorySecret(FactoryPIN), factorySecret(FactoryPUK)
 	c.management = factoryManagementKey(c.firmware)
 	c.keys = map[byte]*key{refAttestation: c.keys[refAttestation]}
-	c.objects = map[uint32][]byte{objDevice: c.objects[objDevice]}
+	c.objects = map[uint32][]byte{}
+	if !c.foreign {
+		c.objects[objDevice] = certificateObject(c.device.Raw)
+	}
 }
 
 // Serial returns the serial number that a real token has printed on its back.
@@ -140,6 +148,14 @@ func (c *Card) SetPIN(pin string) {
 	if hook != nil {
 		hook()
 	}
+}
+
+// DisablePIV turns the PIV applet off or on, as YubiKey Manager does: the token stays
+// a smart card, and no PIV token.
+func (c *Card) DisablePIV(off bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.disabled = off
 }
 
 // PINTries returns the tries left.
@@ -265,12 +281,14 @@ func (c *Card) selectApplet(cmd command) ([]byte, status) {
 		return nil, statusNoFile
 	}
 	switch {
-	case bytes.HasPrefix(cmd.data, aidPIV):
+	case bytes.HasPrefix(cmd.data, aidPIV) && !c.disabled:
 		if c.applet != appletPIV {
 			c.sleep()
 		}
 		c.applet = appletPIV
 		return pivProperties(), statusOK
+	case c.foreign:
+		return nil, statusNoFile
 	case bytes.HasPrefix(cmd.data, aidManagement):
 		c.sleep()
 		c.applet = appletManagement
@@ -365,6 +383,9 @@ func (c *Card) yubico(cmd command) ([]byte, status) {
 	case insMetadata:
 		return c.metadata(cmd.p2)
 	case insAttest:
+		if c.foreign {
+			return nil, statusNoInstruction
+		}
 		return c.attest(cmd.p1)
 	case insSetRetries:
 		return nil, c.setRetries(cmd)

@@ -212,6 +212,8 @@ func (s *Service) admissible(reader string, share, protocols uint32) (*seat, res
 		return nil, resUnknownReader
 	case share < shareExclusive || share > shareDirect:
 		return nil, resInvalidValue
+	case in.card == nil:
+		return nil, resNoCard
 	case share != shareDirect && protocols&protocolT1 == 0:
 		return nil, resProtocolMismatch
 	case in.exclusive, share == shareExclusive && in.holders > 0:

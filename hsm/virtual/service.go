@@ -41,7 +41,7 @@ type Service struct {
 // A seat is one card in one reader, from its insertion to its removal.
 type seat struct {
 	reader    string
-	card      *Card
+	card      *Card // nil in a reader that stays empty
 	events    uint32
 	pulled    chan struct{} // closed when the card goes
 	holders   int           // open handles
@@ -154,19 +154,45 @@ func (s *Service) Insert(c *Card) (reader string, err error) {
 	if s.closed {
 		return "", errors.New("insert card: the smart card service is closed")
 	}
+	reader, ok := s.place(c.readerName(), c)
+	if !ok {
+		return "", fmt.Errorf("insert card: all %d readers are taken", maxReaders)
+	}
+	return reader, nil
+}
+
+// readerName is what the reader is called that a card sits in.
+func (c *Card) readerName() string {
+	if c.foreign {
+		return "Generic Smart Card Reader"
+	}
+	return "Yubico YubiKey OTP+FIDO+CCID"
+}
+
+// AddEmptyReader plugs in a reader without a card, which stays so until Close.
+func (s *Service) AddEmptyReader(name string) (reader string, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	reader, ok := s.place(name, nil)
+	if !ok {
+		return "", fmt.Errorf("add reader: all %d readers are taken", maxReaders)
+	}
+	return reader, nil
+}
+
+// place fills the first free seat. The caller holds s.mu.
+func (s *Service) place(name string, c *Card) (reader string, ok bool) {
 	for i, taken := range s.seats {
 		if taken != nil {
 			continue
 		}
 		s.events[i]++
-		s.seats[i] = &seat{
-			reader: fmt.Sprintf("Yubico YubiKey OTP+FIDO+CCID %02d 00", i),
-			card:   c, events: s.events[i], pulled: make(chan struct{}),
-		}
+		reader = fmt.Sprintf("%s %02d 00", name, i)
+		s.seats[i] = &seat{reader: reader, card: c, events: s.events[i], pulled: make(chan struct{})}
 		s.wake()
-		return s.seats[i].reader, nil
+		return reader, true
 	}
-	return "", fmt.Errorf("insert card: all %d readers are taken", maxReaders)
+	return "", false
 }
 
 // Remove pulls a card out, also while it is at work.
@@ -196,7 +222,7 @@ func (s *Service) find(c *Card) *seat {
 // seatOf returns the seat of a card, nil for none. The caller holds s.mu.
 func (s *Service) seatOf(c *Card) *seat {
 	for _, in := range s.seats {
-		if in != nil && in.card == c {
+		if in != nil && in.card == c && c != nil {
 			return in
 		}
 	}

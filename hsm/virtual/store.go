@@ -19,7 +19,7 @@ const practiceMark = "PRACTICE: a virtual YubiKey with its keys and PIN in the c
 const maxSaved = 1 << 20
 
 // savedCard is the file format, version 1: JSON, binary fields in base64, all
-// fields present, no others.
+// fields present but for foreign, no others.
 type savedCard struct {
 	Practice   string            `json:"practice"`
 	Version    int               `json:"version"`
@@ -32,6 +32,7 @@ type savedCard struct {
 	Objects    map[string][]byte `json:"objects"` // by object identifier, six hex digits
 	Device     []byte            `json:"device"`  // certificate of f9, DER
 	Root       []byte            `json:"root"`    // certificate of the practice root, DER
+	Foreign    bool              `json:"foreign,omitempty"`
 }
 
 type saved struct {
@@ -50,7 +51,7 @@ func (c *Card) MarshalJSON() ([]byte, error) {
 		Serial: c.serial, Firmware: c.firmware.String(),
 		PIN: c.pin, PUK: c.puk, Management: c.management,
 		Keys: map[string]saved{}, Objects: map[string][]byte{},
-		Device: c.device.Raw, Root: c.root.Raw,
+		Device: c.device.Raw, Root: c.root.Raw, Foreign: c.foreign,
 	}
 	for ref, k := range c.keys {
 		der, err := x509.MarshalPKCS8PrivateKey(k.private)
@@ -103,6 +104,7 @@ func (s savedCard) restore() (*Card, error) {
 		return nil, err
 	}
 	c := blankCard(s.Serial, f)
+	c.foreign = s.Foreign
 	if err := errors.Join(s.PIN.valid("PIN"), s.PUK.valid("PUK")); err != nil {
 		return nil, err
 	}

@@ -97,6 +97,7 @@ const (
 	resInsufficient      result = 0x80100008
 	resUnknownReader     result = 0x80100009
 	resSharing           result = 0x8010000b
+	resNoCard            result = 0x8010000c
 	resProtocolMismatch  result = 0x8010000f
 	resCommError         result = 0x80100013
 	resNotTransacted     result = 0x80100016
@@ -120,6 +121,7 @@ const (
 
 // Bits of a reader's state.
 const (
+	stateAbsent     = 0x02
 	statePresent    = 0x04
 	statePowered    = 0x10
 	stateNegotiable = 0x20
@@ -172,6 +174,10 @@ func nameOf(body []byte) string {
 func (s *seat) entry(b []byte) {
 	copy(b[:readerName-1], s.reader)
 	wireOrder.PutUint32(b[128:], s.events)
+	if s.card == nil {
+		wireOrder.PutUint32(b[132:], stateAbsent)
+		return
+	}
 	wireOrder.PutUint32(b[132:], statePresent|statePowered|stateNegotiable)
 	wireOrder.PutUint32(b[136:], uint32(s.sharing()))
 	copy(b[140:], atr)
