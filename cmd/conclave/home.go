@@ -128,7 +128,7 @@ func ceremonies(dir string) (stopped []tui.Stopped, records []tui.FoundFile) {
 		}
 		folder := filepath.Dir(path)
 		records = append(records, tui.FoundFile{Path: path, Name: filepath.Base(folder), Place: "this folder"})
-		state, err := ceremony.Replay(entries)
+		state, err := ceremony.Replay(entries, ceremony.Beside(folder))
 		if err != nil || state.Step() == ceremony.StepDone {
 			continue
 		}

@@ -12,6 +12,7 @@ import (
 	"conclave/ceremony"
 	"conclave/ceremony/tuf"
 	"conclave/transfer"
+	"conclave/tui/text"
 )
 
 // How long metadata lives unless a plan says otherwise.
@@ -231,9 +232,12 @@ others are dropped and named.`,
 			if err != nil {
 				return err
 			}
-			bundle, err := ceremony.PlanAdopt(on, docs, flags.purpose, p.now().UTC())
+			bundle, dropped, err := ceremony.Adopt(on, docs, flags.purpose, p.now().UTC())
 			if err != nil {
 				return err
+			}
+			for _, line := range dropped {
+				fmt.Fprintf(p.err, "dropped: %s\n", text.Clean(line))
 			}
 			return p.writeBundle(flags.out, bundle)
 		},

@@ -67,7 +67,7 @@ func readRecord(path string) (*recordReport, error) {
 	if err != nil {
 		return nil, err
 	}
-	state, err := ceremony.Replay(entries)
+	state, err := ceremony.Replay(entries, ceremony.Beside(filepath.Dir(path)))
 	if err != nil {
 		return nil, err
 	}
