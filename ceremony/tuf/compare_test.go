@@ -388,3 +388,21 @@ func TestSentences(t *testing.T) {
 		}
 	}
 }
+
+func TestCompareBinsAndPaths(t *testing.T) {
+	keys := []HeldKey{who("Alice").held()}
+	bins := func(bits int) *Document { return delegating(t, 1, nil, Delegations{Bins: &Bins{"bin", bits, keys, 1}}) }
+	ending := handed("tools", 1, []string{"a", "b"}, "Alice")
+	ending.Terminating = true
+	roles := func(r ...Delegation) *Document { return delegating(t, 1, nil, Delegations{Roles: r}) }
+	for want, pair := range map[string][2]*Document{
+		"bin-*: covers all paths, spread over 16 bins (was all paths, spread over 4 bins).": {bins(2), bins(4)},
+		"tools: is no longer terminating": {roles(ending), roles(handed("tools", 1, []string{"a", "b"}, "Alice"))},
+		"tools: becomes terminating":      {roles(handed("tools", 1, []string{"a", "b"}, "Alice")), roles(ending)},
+		"another order":                   {roles(handed("tools", 1, []string{"a", "b"}, "Alice")), roles(handed("tools", 1, []string{"b", "a"}, "Alice"))},
+	} {
+		if text := script(mustCompare(t, pair[0], pair[1])); !strings.Contains(text, want) {
+			t.Errorf("%q is not said:\n%s", want, text)
+		}
+	}
+}

@@ -21,4 +21,11 @@
 // was read only the value of "signatures" is ever rewritten; its entries are
 // sorted by keyid, so that the same signatures make the same file in whatever
 // order they came.
+//
+// # Looking ahead
+//
+// Simulate plays an update for a client at every historic root and around each
+// expiry. Compat speaks for clients that ask for more than the specification;
+// its rules have names, to which policies refer. Overlaps says which delegated
+// role is asked first. Recovers says what a new root makes clients forget.
 package tuf
