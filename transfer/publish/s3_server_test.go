@@ -37,6 +37,9 @@ type server struct {
 	binary  string
 	process *exec.Cmd
 	said    *bytes.Buffer
+
+	mu          sync.Mutex
+	credentials string // file, written under mu
 }
 
 // theServer is one for all tests; each has buckets of its own.
@@ -109,6 +112,9 @@ func newServer() (*server, error) {
 	if err := s.process.Start(); err != nil {
 		return nil, err
 	}
+	if err := s.environment(dir); err != nil {
+		return nil, err
+	}
 	return s, s.wait()
 }
 
@@ -140,21 +146,32 @@ func (s *server) wait() error {
 	}
 }
 
-// asRoot gives this test the administrator's credentials.
-func asRoot(t testing.TB) {
-	t.Helper()
-	asUser(t, rootAccess, rootSecret)
+// environment makes this process one that finds the administrator's credentials as any program does, and
+// none of the person's who runs the tests.
+func (s *server) environment(dir string) error {
+	s.credentials = filepath.Join(dir, "credentials")
+	for name, value := range map[string]string{
+		"AWS_SHARED_CREDENTIALS_FILE": s.credentials, "AWS_CONFIG_FILE": os.DevNull, "AWS_EC2_METADATA_DISABLED": "true",
+		"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": "", "AWS_SESSION_TOKEN": "", "AWS_REGION": "", "AWS_DEFAULT_REGION": "",
+		"AWS_ENDPOINT_URL": "", "AWS_ENDPOINT_URL_S3": "", "AWS_PROFILE": "",
+	} {
+		if err := os.Setenv(name, value); err != nil {
+			return err
+		}
+	}
+	return s.profile("default", rootAccess, rootSecret)
 }
 
-func asUser(t testing.TB, access, secret string) {
-	t.Helper()
-	for name, value := range map[string]string{
-		"AWS_ACCESS_KEY_ID": access, "AWS_SECRET_ACCESS_KEY": secret, "AWS_SESSION_TOKEN": "", "AWS_REGION": "us-east-1",
-		"AWS_CONFIG_FILE": os.DevNull, "AWS_SHARED_CREDENTIALS_FILE": os.DevNull, "AWS_EC2_METADATA_DISABLED": "true",
-		"AWS_ENDPOINT_URL": "", "AWS_PROFILE": "",
-	} {
-		t.Setenv(name, value)
+// profile adds a section to the credentials file.
+func (s *server) profile(name, access, secret string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	f, err := os.OpenFile(s.credentials, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
 	}
+	_, err = fmt.Fprintf(f, "[%s]\naws_access_key_id = %s\naws_secret_access_key = %s\n", name, access, secret)
+	return errors.Join(err, f.Close())
 }
 
 // A bucket is one of the server's, and how the tests look into it.
@@ -174,7 +191,6 @@ var (
 func newBucket(t testing.TB) *bucket {
 	t.Helper()
 	s := startServer(t)
-	asRoot(t)
 	bucketsMade.Lock()
 	bucketCount++
 	b := &bucket{t: t, server: s, name: fmt.Sprintf("bucket-%d", bucketCount)}
@@ -212,7 +228,17 @@ func (b *bucket) url(prefix, endpoint string) string {
 	return publish.Place{Bucket: b.name, Prefix: prefix, Endpoint: endpoint, PathLike: true, Region: "us-east-1"}.String()
 }
 
-// open opens the bucket as a store, as the current user.
+// as opens the bucket as a user whose profile was written.
+func (b *bucket) as(profile string) *publish.Bucket {
+	b.t.Helper()
+	s, err := publish.OpenBucket(context.Background(), publish.Place{
+		Bucket: b.name, Endpoint: b.server.url, PathLike: true, Region: "us-east-1", Profile: profile,
+	})
+	must(b.t, err)
+	return s
+}
+
+// open opens the bucket as a store, as the administrator.
 func (b *bucket) open(prefix, endpoint string) *publish.Bucket {
 	b.t.Helper()
 	p, err := publish.ParsePlace(b.url(prefix, endpoint))
@@ -222,11 +248,11 @@ func (b *bucket) open(prefix, endpoint string) *publish.Bucket {
 	return s
 }
 
-// list returns every object with its content.
-func (b *bucket) list() map[string]string {
+// list returns every object under a prefix with its content.
+func (b *bucket) list(prefix string) map[string]string {
 	b.t.Helper()
 	files := map[string]string{}
-	pages := s3.NewListObjectsV2Paginator(b.api, &s3.ListObjectsV2Input{Bucket: &b.name})
+	pages := s3.NewListObjectsV2Paginator(b.api, &s3.ListObjectsV2Input{Bucket: &b.name, Prefix: &prefix})
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(context.Background())
 		must(b.t, err)
@@ -247,11 +273,11 @@ func (b *bucket) read(key string) string {
 	return string(raw)
 }
 
-// versions counts the states that every object has had.
-func (b *bucket) versions() map[string]int {
+// versions counts the states that every object under a prefix has had.
+func (b *bucket) versions(prefix string) map[string]int {
 	b.t.Helper()
 	count := map[string]int{}
-	pages := s3.NewListObjectVersionsPaginator(b.api, &s3.ListObjectVersionsInput{Bucket: &b.name})
+	pages := s3.NewListObjectVersionsPaginator(b.api, &s3.ListObjectVersionsInput{Bucket: &b.name, Prefix: &prefix})
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(context.Background())
 		must(b.t, err)

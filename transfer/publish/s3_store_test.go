@@ -83,7 +83,7 @@ func TestABucketKeepsTheContractOfAStore(t *testing.T) {
 			}
 		}
 	})
-	if n := b.versions()["some/prefix/metadata/1.root.json"]; n != 1 {
+	if n := b.versions("")["some/prefix/metadata/1.root.json"]; n != 1 {
 		t.Errorf("the root was written %d times", n)
 	}
 }
@@ -131,7 +131,7 @@ func TestLargeFilesGoUpInPartsWithChecksums(t *testing.T) {
 	must(t, s.PutNew(ctx, "targets/large", c))
 	must(t, s.PutNew(ctx, "targets/large", c))
 	must(t, s.Same(ctx, "targets/large", c))
-	if n := b.versions()["targets/large"]; n != 1 {
+	if n := b.versions("")["targets/large"]; n != 1 {
 		t.Errorf("it was written %d times", n)
 	}
 	other := zeroContent(25<<20 + 7)
@@ -168,7 +168,7 @@ func TestOneOfManyCreatorsInABucketWins(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	if won != 1 || b.versions()["metadata/7.snapshot.json"] != 1 {
+	if won != 1 || b.versions("")["metadata/7.snapshot.json"] != 1 {
 		t.Errorf("%d have won", won)
 	}
 }
@@ -208,18 +208,15 @@ func TestRefusalsSayWhatToDo(t *testing.T) {
 	s := b.open("", b.server.url)
 	missing := *b
 	missing.name = "no-such-bucket"
-	asUser(t, rootAccess, "wrong-secret")
-	wrong := b.open("", b.server.url)
-	asUser(t, "nobody", "wrong-secret")
-	nobody := b.open("", b.server.url)
-	asRoot(t)
+	must(t, b.server.profile("wrong", rootAccess, "wrong-secret"))
+	must(t, b.server.profile("nobody", "nobody", "wrong-secret"))
 	for name, c := range map[string]struct {
 		store *publish.Bucket
 		says  string
 		hints string
 	}{
-		"a wrong secret":    {wrong, "refuses access: SignatureDoesNotMatch", "credentials"},
-		"an unknown user":   {nobody, "refuses access: InvalidAccessKeyId", "credentials"},
+		"a wrong secret":    {b.as("wrong"), "refuses access: SignatureDoesNotMatch", "credentials"},
+		"an unknown user":   {b.as("nobody"), "refuses access: InvalidAccessKeyId", "credentials"},
 		"no such bucket":    {missing.open("", b.server.url), "there is no bucket no-such-bucket", "region"},
 		"nobody listens":    {b.open("", "http://127.0.0.1:1"), "connection refused", ""},
 		"the right secret ": {s, "", ""},
