@@ -93,6 +93,9 @@ func (s State) checkNewKey(e Enrolled) (tuf.Key, error) {
 	if err := e.Evidence.check(key); err != nil {
 		return tuf.Key{}, s.rule("evidence", err.Error(), "Use a token that keeps its own keys and asks for PIN and touch.")
 	}
+	if err := e.Proof.check(key, s.title); err != nil {
+		return tuf.Key{}, s.rule("possession", err.Error(), "A key that does not sign is no use to anybody. Try again, or use another token.")
+	}
 	return key, nil
 }
 

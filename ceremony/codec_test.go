@@ -22,7 +22,7 @@ func samples() []Event {
 		Missed{Holder: "Bob"},
 		RollCalled{},
 		EnrolBegun{Holder: "Alice", Serial: 7},
-		Enrolled{Holder: "Alice", Key: "PEM", Evidence: Evidence{KeyID: "k", Serial: 7, Firmware: "5.7.1", Slot: "9c", PINPolicy: "always", TouchPolicy: "always", Leaf: []byte{1}, Device: []byte{2}}},
+		Enrolled{Holder: "Alice", Key: "PEM", Evidence: Evidence{KeyID: "k", Serial: 7, Firmware: "5.7.1", Slot: "9c", PINPolicy: "always", TouchPolicy: "always", Leaf: []byte{1}, Device: []byte{2}}, Proof: Possession{Statement: []byte{4}, Sig: []byte{5}}},
 		EnrolFailed{Holder: "Alice", Serial: 7, Reason: "removed", Retries: -1},
 		Dropped{Holder: "Carol", Reason: "ill", By: []string{"Olga"}},
 		Frozen{Documents: []FrozenDocument{{Role: "root", Digest: "00ff", Metadata: Verbatim("{ }"), Dropped: []string{"k"}}}},

@@ -6,6 +6,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"slices"
 
 	"conclave/ceremony/tuf"
 	"conclave/hsm"
@@ -44,7 +45,7 @@ func (s *Session) enrol(ctx context.Context, v Visitor, holder string, current, 
 		return err
 	}
 	if found {
-		return s.enrolled(ctx, token, holder, key)
+		return s.takeLeft(ctx, token, holder, key, pinAfter(current, fresh))
 	}
 	if err := s.checkBlank(ctx, token, current, fresh, erase); err != nil {
 		return err
@@ -59,7 +60,23 @@ func (s *Session) enrol(ctx context.Context, v Visitor, holder string, current, 
 	if err != nil {
 		return errors.Join(err, s.enrolFailed(holder, v.Info.Serial, err))
 	}
-	return s.enrolled(ctx, token, holder, key)
+	return s.enrolled(ctx, token, holder, key, pinAfter(current, fresh))
+}
+
+// pinAfter is the PIN that a token has once it has made its key: it takes the new one first.
+func pinAfter(current, fresh *hsm.PIN) *hsm.PIN {
+	if fresh != nil {
+		return fresh
+	}
+	return current
+}
+
+// takeLeft takes the key that an earlier try left on the token, which has its new PIN already.
+func (s *Session) takeLeft(ctx context.Context, token hsm.Token, holder string, key hsm.Key, pin *hsm.PIN) error {
+	if err := s.checkPIN(token.Info(), pin); err != nil {
+		return err
+	}
+	return s.enrolled(ctx, token, holder, key, pin)
 }
 
 // left finds the key that an earlier try left on the token.
@@ -97,40 +114,78 @@ func signatureKey(ctx context.Context, token hsm.Token) (hsm.Key, bool, error) {
 
 // checkBlank refuses, before a PIN is sent, what the token would refuse anyway.
 func (s *Session) checkBlank(ctx context.Context, token hsm.Token, current, fresh *hsm.PIN, erase uint32) error {
-	state, info := s.State(), token.Info()
 	_, occupied, err := signatureKey(ctx, token)
 	switch {
 	case err != nil:
 		return err
-	case occupied && erase != info.Serial:
+	case occupied && erase != token.Info().Serial:
 		return hsm.ErrOccupied
+	}
+	return s.checkPIN(token.Info(), current, pinAfter(current, fresh))
+}
+
+// checkPIN refuses to send a PIN that the token cannot take, or that could be its last.
+func (s *Session) checkPIN(info hsm.Info, pins ...*hsm.PIN) error {
+	state := s.State()
+	switch {
 	case info.Retries == 0:
 		return hsm.ErrBlocked
 	case info.Retries == 1:
 		return state.rule("last try", fmt.Sprintf("token %d has one PIN try left", info.Serial),
 			"A wrong PIN would block it. Set its PIN anew with the PUK first, or use another token.")
-	case !current.Complete() || fresh != nil && !fresh.Complete():
+	case slices.ContainsFunc(pins, func(pin *hsm.PIN) bool { return !pin.Complete() }):
 		return state.rule("pin", fmt.Sprintf("a PIN has at least %d characters", hsm.MinPIN), "Nothing was sent to the token. Type the PIN.")
 	}
 	return nil
 }
 
-// enrolled records the key with the token's evidence for it.
-func (s *Session) enrolled(ctx context.Context, token hsm.Token, holder string, key hsm.Key) error {
-	info := token.Info()
-	proof, err := token.Attest(ctx, key.Slot)
-	if err != nil {
-		err = fmt.Errorf("ask the token for its statement about the key: %w", err)
-		return errors.Join(err, s.enrolFailed(holder, info.Serial, err))
-	}
-	e, err := newEnrolled(holder, info, key, proof)
+// enrolled has the key sign and records it with the token's evidence for it.
+// Whatever fails here, the token keeps its key, and the next try takes it.
+func (s *Session) enrolled(ctx context.Context, token hsm.Token, holder string, key hsm.Key, pin *hsm.PIN) error {
+	e, err := s.vouch(ctx, token, holder, key, pin)
 	if err == nil {
 		err = s.may(e)
 	}
 	if err != nil {
-		return errors.Join(err, s.enrolFailed(holder, info.Serial, err))
+		return errors.Join(err, s.enrolFailed(holder, token.Info().Serial, err))
 	}
 	return s.came(e)
+}
+
+// vouch gathers what speaks for a new key: the token's statement about it, and a signature by it.
+func (s *Session) vouch(ctx context.Context, token hsm.Token, holder string, key hsm.Key, pin *hsm.PIN) (Enrolled, error) {
+	statement, err := token.Attest(ctx, key.Slot)
+	if err != nil {
+		return Enrolled{}, fmt.Errorf("ask the token for its statement about the key: %w", err)
+	}
+	e, err := newEnrolled(holder, token.Info(), key, statement)
+	if err != nil {
+		return Enrolled{}, err
+	}
+	if e.Proof, err = s.prove(ctx, token, key, pin); err != nil {
+		return Enrolled{}, &unprovenError{err}
+	}
+	return e, nil
+}
+
+// An unprovenError says that a token has its new key and did not sign with it.
+type unprovenError struct{ err error }
+
+func (e *unprovenError) Error() string { return e.err.Error() }
+func (e *unprovenError) Unwrap() error { return e.err }
+
+// advice is what to do, in a sentence.
+func (e *unprovenError) advice() string {
+	var refused *hsm.PINError
+	switch {
+	case errors.As(e.err, &refused):
+		return "Try again, and type as the new PIN the one that the token was given when it made the key."
+	case errors.Is(e.err, hsm.ErrTouchTimeout):
+		return "Try again, and touch it while it blinks."
+	case errors.Is(e.err, hsm.ErrRemoved):
+		return "Put it back in and try again."
+	}
+	return "Try again, or use another token."
 }
 
 func newEnrolled(holder string, info hsm.Info, key hsm.Key, proof hsm.Attestation) (Enrolled, error) {
@@ -165,7 +220,10 @@ func (s *Session) enrolFailed(holder string, serial uint32, why error) error {
 func (s *Session) safeEnrol(v Visitor, err error) (text string, whole bool) {
 	text = "Everybody who has enrolled stays enrolled."
 	var refused *hsm.PINError
+	var unproven *unprovenError
 	switch {
+	case errors.As(err, &unproven):
+		return fmt.Sprintf("%s Token %d has made its key and keeps it: no second one is made. %s", text, v.Info.Serial, unproven.advice()), true
 	case errors.Is(err, hsm.ErrOccupied):
 		return fmt.Sprintf("Nothing was changed on the token. The key in its slot 9c may be somebody's: use another token, "+
 			"or, if that key may be lost for good, type the serial %d.", v.Info.Serial), true

@@ -2,6 +2,9 @@ package ceremony
 
 import (
 	"context"
+	"crypto"
+	"crypto/rand"
+	"crypto/sha256"
 	"errors"
 	"strings"
 	"testing"
@@ -34,6 +37,8 @@ func TestEnrolmentThatFailsCanBeTriedAgain(t *testing.T) {
 	}{
 		{"token pulled before", func(k *softToken) { k.failOpen = hsm.ErrRemoved }, hsm.ErrRemoved, 1},
 		{"token pulled after it has made its key", func(k *softToken) { k.failAfter = hsm.ErrRemoved }, hsm.ErrRemoved, 1},
+		{"touch not in time for the proof", func(k *softToken) { k.failSign = hsm.ErrTouchTimeout }, hsm.ErrTouchTimeout, 1},
+		{"token pulled before the proof", func(k *softToken) { k.failSign = hsm.ErrRemoved }, hsm.ErrRemoved, 1},
 		{"another program holds it", func(k *softToken) { k.failOpen = hsm.ErrBusy }, hsm.ErrBusy, 1},
 	}
 	for _, tt := range tests {
@@ -85,6 +90,29 @@ func TestWrongPINAtEnrolment(t *testing.T) {
 	}
 	if got := w.owned["Alice"].info.Retries; got != 1 {
 		t.Errorf("%d tries left, want 1", got)
+	}
+}
+
+// The key is made and the PIN is new, but the person types the old one: it
+// costs one try, and no second key is made.
+func TestWrongPINForTheProofAfterACutOffEnrolment(t *testing.T) {
+	w, s := enrolling(t)
+	alice := w.owned["Alice"]
+	alice.failSign = hsm.ErrTouchTimeout
+	if err := w.enrolOne(s, "Alice", "Alice", 0); !errors.Is(err, hsm.ErrTouchTimeout) || !strings.Contains(hintOf(err), "no second one is made") {
+		t.Fatalf("%v (%s)", err, hintOf(err))
+	}
+	v, err := w.look(s, "Alice")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var refused *hsm.PINError
+	err = s.Enrol(context.Background(), v, "Alice", testPIN(t, freshPIN), testPIN(t, "314159"), 0)
+	if !errors.As(err, &refused) || !strings.Contains(hintOf(err), "type as the new PIN the one") {
+		t.Errorf("%v (%s)", err, hintOf(err))
+	}
+	if err := w.enrolOne(s, "Alice", "Alice", 0); err != nil || alice.generated != 1 {
+		t.Errorf("%d keys: %v", alice.generated, err)
 	}
 }
 
@@ -180,6 +208,16 @@ func TestKeyThatIsEnrolledAlreadyOrOnlineIsRefused(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	proofBy := func(token *softToken, statement string) Possession {
+		hashed := sha256.Sum256([]byte(statement))
+		sig, err := token.key.Sign(rand.Reader, hashed[:], crypto.SHA256)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return Possession{Statement: []byte(statement), Sig: sig}
+	}
+	const fresh = possessionMark + "0123456789abcdef0123456789abcdef"
+	good.Proof = proofBy(bob, fresh+state.Title())
 	alices, err := newEnrolled("Bob", bob.info, w.owned["Alice"].public(), hsm.Attestation{})
 	if err != nil {
 		t.Fatal(err)
@@ -207,6 +245,12 @@ func TestKeyThatIsEnrolledAlreadyOrOnlineIsRefused(t *testing.T) {
 		{"PIN once", change(func(e *Enrolled) { e.Evidence.PINPolicy = "once" }), "evidence"},
 		{"another slot", change(func(e *Enrolled) { e.Evidence.Slot = "9a" }), "evidence"},
 		{"a token that was not asked", change(func(e *Enrolled) { e.Evidence.Serial = 1002 }), "order"},
+		{"no proof that the token has the key", change(func(e *Enrolled) { e.Proof = Possession{} }), "possession"},
+		{"proof by another key", change(func(e *Enrolled) { e.Proof = proofBy(w.owned["Alice"], fresh+state.Title()) }), "possession"},
+		{"proof for another ceremony", change(func(e *Enrolled) { e.Proof = proofBy(bob, fresh+"root 9") }), "possession"},
+		{"proof that is too short to be random", change(func(e *Enrolled) { e.Proof = proofBy(bob, possessionMark+"x") }), "possession"},
+		{"proof over something else", change(func(e *Enrolled) { e.Proof = proofBy(bob, `{"_type":"root"}`) }), "possession"},
+		{"signature over another statement", change(func(e *Enrolled) { e.Proof.Statement = []byte(fresh[:len(fresh)-1] + "x" + state.Title()) }), "possession"},
 		{"another holder than was begun", change(func(e *Enrolled) { e.Holder = "Carol" }), "order"},
 	}
 	for _, tt := range tests {

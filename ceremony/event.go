@@ -63,11 +63,12 @@ type EnrolBegun struct {
 	Serial uint32 `json:"serial"`
 }
 
-// Enrolled says that a holder's token has made its key.
+// Enrolled says that a holder's token has made its key and can use it.
 type Enrolled struct {
-	Holder   string   `json:"holder"`
-	Key      string   `json:"key"` // PEM, SPKI
-	Evidence Evidence `json:"evidence"`
+	Holder   string     `json:"holder"`
+	Key      string     `json:"key"` // PEM, SPKI
+	Evidence Evidence   `json:"evidence"`
+	Proof    Possession `json:"proof"`
 }
 
 // Evidence is transfer.Evidence as the record writes it.

@@ -26,13 +26,14 @@ type stage struct {
 	renewal []byte // root 2 by other people: Carol leaves, Dana comes, Bob brings a second key
 	root1   *tuf.Document
 	keys    map[string]*ecdsa.PrivateKey // by owner's name; "bob 2" is Bob's second key, "mallory" is in no role
+	proofs  map[string]Possession
 }
 
 // keyNames are the keys that somebody could sign with; nobody holds mallory's in the renewal.
 var keyNames = []string{"Alice", "Bob", "Carol", "Dana", "bob 2", "mallory"}
 
 var newStage = sync.OnceValue(func() *stage {
-	st := &stage{keys: map[string]*ecdsa.PrivateKey{}}
+	st := &stage{keys: map[string]*ecdsa.PrivateKey{}, proofs: map[string]Possession{}}
 	for _, name := range append(slices.Clone(keyNames), "online") {
 		key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 		if err != nil {
@@ -434,7 +435,29 @@ func (d *drama) enrolled(holder, key string) Event {
 	if err != nil {
 		d.t.Fatal(err)
 	}
+	e.Proof = d.proof(key, d.state.Title())
 	return e
+}
+
+// proof is a key's proof of possession. A statement is signed once: signing is slow, and chance asks often.
+func (st *stage) proof(key, title string) Possession {
+	if p, ok := st.proofs[key+title]; ok {
+		return p
+	}
+	statement, err := newPossession(rand.Reader, title)
+	if err != nil {
+		panic(err)
+	}
+	hashed, _, err := st.key(key).Hashed(statement)
+	if err != nil {
+		panic(err)
+	}
+	sig, err := st.keys[key].Sign(rand.Reader, hashed, crypto.SHA256)
+	if err != nil {
+		panic(err)
+	}
+	st.proofs[key+title] = Possession{Statement: statement, Sig: sig}
+	return st.proofs[key+title]
 }
 
 func (d *drama) sensibleReview() Event {

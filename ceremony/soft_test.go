@@ -28,7 +28,8 @@ type softToken struct {
 	imported  bool
 	fixed     *ecdsa.PrivateKey // the key that is always made, for goldens
 	generated int               // keys made so far
-	signed    int               // signatures made so far
+	unproven  bool              // its key has signed nothing yet
+	signed    int               // signatures made so far, without the proof that the key works
 
 	failSign  error  // the next Sign fails so, before it has signed
 	failAfter error  // the next Sign or Enrol fails so, after it has worked
@@ -96,7 +97,11 @@ func (t *softToken) Sign(_ context.Context, pin *hsm.PIN, slot hsm.Slot, digest 
 	if err != nil {
 		return nil, err
 	}
-	t.signed++
+	if t.unproven {
+		t.unproven = false
+	} else {
+		t.signed++
+	}
 	return sig, take(&t.failAfter)
 }
 
@@ -119,6 +124,7 @@ func (t *softToken) Enrol(_ context.Context, e hsm.Enrolment) (hsm.Key, error) {
 	}
 	t.key, t.holder = key, e.Holder
 	t.generated++
+	t.unproven = true
 	if err := take(&t.failAfter); err != nil {
 		return hsm.Key{}, err
 	}
