@@ -98,7 +98,11 @@ func (a *App) Init() tea.Cmd {
 func (a *App) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	switch msg := msg.(type) {
 	case tea.WindowSizeMsg:
+		was := a.tooSmall()
 		a.width, a.height = msg.Width, msg.Height
+		if was {
+			a.rest() // a key that was under way was meant for no screen
+		}
 	case tea.BackgroundColorMsg:
 		a.theme = newTheme(msg.IsDark())
 	case tea.KeyPressMsg:
@@ -322,5 +326,6 @@ func (a *App) scrollKeys() []Key {
 	by := func(n int) func() tea.Cmd {
 		return now(func() { a.scroll, a.follow = min(max(a.scroll+n, 0), a.overflow()), false })
 	}
-	return []Key{on("pgup/pgdn", "scroll", by(h), "pgdown"), on("", "", by(-h), "pgup")}
+	// The rule above the keys names these two as well.
+	return []Key{on("pgup/pgdn", "scroll", by(h), "pgdown").less(), on("", "", by(-h), "pgup")}
 }
