@@ -342,6 +342,28 @@ func scenes() []scene {
 			s.typed("Zoe", "enter")
 			return s
 		}},
+		{"review find", func(t *testing.T) *stand {
+			s := at(t, rotation(), ceremony.StepReview)
+			s.key("/")
+			s.typed("77C019ab 3f9a")
+			return s
+		}},
+		{"review found", func(t *testing.T) *stand {
+			s := at(t, rotation(), ceremony.StepReview)
+			s.key("/")
+			s.typed("77C019ab 3f9a", "enter")
+			return s
+		}},
+		{"review details", func(t *testing.T) *stand {
+			s := at(t, rotation(), ceremony.StepReview)
+			s.key("d")
+			return s
+		}},
+		{"review dropped", func(t *testing.T) *stand {
+			r := rotation()
+			r.Lost = []string{"A signature on root 5 by Alice's key 5cb89d3f was dropped: it does not verify, or that key has no say."}
+			return at(t, r, ceremony.StepReview)
+		}},
 		{"review practice", func(t *testing.T) *stand {
 			r := roomtest.Genesis()
 			r.At = ceremony.StepReview

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	tea "charm.land/bubbletea/v2"
+	"github.com/charmbracelet/x/ansi"
 	"pgregory.net/rapid"
 
 	"conclave/ceremony"
@@ -474,4 +475,71 @@ func TestLeavingACeremonyGoesHome(t *testing.T) {
 	if closed != 1 {
 		t.Errorf("the session was closed %d times", closed)
 	}
+}
+
+// A footer that is cut hides what works. Keys without room are on the help page, and
+// the footer says that there are more.
+func TestNoFooterIsCut(t *testing.T) {
+	for _, sc := range append(scenes(), homeScenes()...) {
+		t.Run(strings.ReplaceAll(sc.name, " ", "-"), func(t *testing.T) {
+			s := sc.play(t)
+			if s.app.tooSmall() {
+				return
+			}
+			s.app.width, s.app.height = MinWidth, MinHeight
+			keys := s.app.keys()
+			if s.app.overflow() == 0 { // as if the page were longer
+				tail := len(keys) - 2
+				keys = append(append(slices.Clone(keys[:tail]), s.app.scrollKeys()...), keys[tail:]...)
+			}
+			l := keyLine(s.app.inner(), keys)
+			if l.width() > s.app.inner() {
+				t.Errorf("cut: %q", s.app.theme.render(l))
+			}
+			shown := ansi.Strip(s.app.theme.render(l))
+			whole := !slices.ContainsFunc(keys, func(k Key) bool { return !strings.Contains(shown, k.Help().Key+" ") })
+			switch {
+			case !strings.HasSuffix(shown, "ctrl+c leave"):
+				t.Errorf("nothing says how to leave: %q", shown)
+			case !whole && !strings.Contains(shown, "more keys"):
+				t.Errorf("nothing says that there are more keys: %q", shown)
+			case whole && strings.Contains(shown, "more keys"):
+				t.Errorf("there are no more keys: %q", shown)
+			}
+		})
+	}
+}
+
+// Every key that a footer leaves out is on the help page.
+func TestTheHelpNamesEveryKey(t *testing.T) {
+	s := at(t, roomtest.Rotation(), ceremony.StepReview)
+	s.app.screen.(*reviewScreen).finder.want = "x"
+	keys := s.app.keys()
+	s.key("?")
+	var help strings.Builder
+	for _, l := range s.app.helpPage().Lines {
+		help.WriteString(ansi.Strip(s.app.theme.render(l)) + "\n")
+	}
+	for _, k := range keys {
+		if h := k.Help(); !strings.Contains(help.String(), h.Key) || !strings.Contains(help.String(), h.Desc) {
+			t.Errorf("%s %s is not on the help page", h.Key, h.Desc)
+		}
+	}
+}
+
+func TestFindingGoesRoundThePages(t *testing.T) {
+	s := at(t, roomtest.Rotation(), ceremony.StepReview)
+	s.key("/")
+	s.typed("expires", "enter")
+	s.sees("page 1 of 6")
+	s.sees("expires is on this page, the 1st of 2 that have it.")
+	s.key("n")
+	s.sees("expires is on this page, the 2nd of 2 that have it.")
+	s.key("n")
+	s.sees("page 1 of 6")
+	s.key("/")
+	s.typed("Mallory", "enter")
+	s.sees("No page has Mallory.")
+	s.key("/", "esc", "space")
+	s.sees("page 2 of 6")
 }

@@ -72,7 +72,7 @@ func (c *card) keys() []Key {
 	case c.matched:
 		return append(c.form.keys("sign", c.sign), away)
 	}
-	return append(c.form.keys("compare the words", c.approve), away, on("ctrl+w", "words", c.s.witness, "ctrl+w"))
+	return append(c.form.keys("compare the words", c.approve), away, on("ctrl+w", "words", c.s.witness, "ctrl+w").less())
 }
 
 // approve has the words compared. They are the way to the PIN.

@@ -182,7 +182,7 @@ func (f *form) keys(verb string, submit func() tea.Cmd) []Key {
 		return []Key{on("enter", verb, submit, "enter")}
 	case f.last():
 		return []Key{
-			on("enter", verb, submit, "enter"), on("up", "back", now(f.prev), "up", "shift+tab"),
+			on("enter", verb, submit, "enter"), on("up", "back", now(f.prev), "up", "shift+tab").less(),
 			on("", "", now(func() { f.at = 0 }), "tab"),
 		}
 	}
@@ -190,7 +190,7 @@ func (f *form) keys(verb string, submit func() tea.Cmd) []Key {
 	if f.at == 0 {
 		return []Key{next}
 	}
-	return []Key{next, on("up", "back", now(f.prev), "up", "shift+tab")}
+	return []Key{next, on("up", "back", now(f.prev), "up", "shift+tab").less()}
 }
 
 // wipe forgets every PIN in the form.

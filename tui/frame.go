@@ -151,25 +151,50 @@ func (a *App) footer() []Line {
 	return lines
 }
 
-// keyLine shows keys and their help, closer together where they are many.
+// keyLine shows keys and their help, closer together where they are many. Where they are too many
+// for w cells, minor ones and then the last ones are left to the help, which says so; help and leave always stay.
 func keyLine(w int, keys []Key) Line {
+	shown := slices.DeleteFunc(slices.Clone(keys), func(k Key) bool { return k.Help().Key == "" })
 	for _, gap := range []int{4, 3, 2} {
-		var spans []span
-		for _, k := range keys {
-			h := k.Help()
-			if h.Key == "" {
-				continue
-			}
-			if len(spans) > 0 {
-				spans = append(spans, sp(plain, "%*s", gap, ""))
-			}
-			spans = append(spans, sp(strong, "%s", h.Key), sp(plain, " %s", h.Desc))
-		}
-		if l := ln(spans...); l.width() <= w || gap == 2 {
+		if l := keySpans(gap, shown); l.width() <= w {
 			return l
 		}
 	}
-	return blank
+	for len(shown) > 2 {
+		i := expendable(shown)
+		shown = slices.Delete(shown, i, i+1)
+		if help := len(shown) - 2; help >= 0 {
+			h := shown[help].Help()
+			shown[help].SetHelp(h.Key, "more keys")
+		}
+		if l := keySpans(2, shown); l.width() <= w {
+			return l
+		}
+	}
+	return keySpans(2, shown)
+}
+
+// expendable is the key that a line without room does without first. The last two are help and leave.
+func expendable(keys []Key) int {
+	last := len(keys) - 3
+	for i := last; i >= 0; i-- {
+		if keys[i].minor {
+			return i
+		}
+	}
+	return last
+}
+
+func keySpans(gap int, keys []Key) Line {
+	var spans []span
+	for i, k := range keys {
+		if i > 0 {
+			spans = append(spans, sp(plain, "%*s", gap, ""))
+		}
+		h := k.Help()
+		spans = append(spans, sp(strong, "%s", h.Key), sp(plain, " %s", h.Desc))
+	}
+	return ln(spans...)
 }
 
 // body lays the screen's page into h lines, scrolled so that the focus is in view.

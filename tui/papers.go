@@ -52,7 +52,8 @@ type reviewScreen struct {
 	laid  [][]Line // the pages but the last, for a size
 	size  [2]int
 	name  *field
-	done  func() // what follows when the late holder has read it
+	finder
+	done func() // what follows when the late holder has read it
 }
 
 func (s *reviewScreen) start() tea.Cmd {
@@ -92,6 +93,9 @@ func (s *reviewScreen) allRead() bool {
 func (s *reviewScreen) pages(w, h int) [][]Line {
 	if size := [2]int{w, h}; s.laid == nil || s.size != size {
 		s.laid, s.size = nil, size
+		if lost := say.Dropped(s.app.state); len(lost.Items) > 0 {
+			s.laid = paginate([][]Line{sectionLines(lost, w)}, h)
+		}
 		for _, d := range s.diffs {
 			s.laid = append(s.laid, paginate(diffBlocks(d, w), h)...)
 		}
@@ -134,17 +138,21 @@ func diffBlocks(d *tuf.Diff, w int) [][]Line {
 	}
 	blocks = append(blocks, first)
 	for _, sec := range say.Review(d) {
-		b := []Line{say1(strong, "%s", sec.Title)}
-		for _, item := range sec.Items {
-			t := plain
-			if item.Danger {
-				t = warn
-			}
-			b = append(b, hanging(w, sp(t, " %-2s", item.Mark), item.Text, t)...)
-		}
-		blocks = append(blocks, b)
+		blocks = append(blocks, sectionLines(sec, w))
 	}
 	return blocks
+}
+
+func sectionLines(sec say.Section, w int) []Line {
+	lines := []Line{say1(strong, "%s", sec.Title)}
+	for _, item := range sec.Items {
+		t := plain
+		if item.Danger {
+			t = warn
+		}
+		lines = append(lines, hanging(w, sp(t, " %-2s", item.Mark), item.Text, t)...)
+	}
+	return lines
 }
 
 // powerLines show who can sign before and after, side by side.
@@ -252,6 +260,9 @@ func (s *reviewScreen) Body(w, h int) Page {
 	head := sides(w, say1(plain, "%s", who), say1(strong, "page %d of %d", at+1, len(pages)))
 	p := Page{Lines: append([]Line{head, blank}, pages[at]...)}
 	p.Foot = s.said(w)
+	if s.finder.asked != nil {
+		p.Foot = []Line{blank, s.finder.asked.line(w, s.finder.asked.label.Width(), true)}
+	}
 	return p
 }
 
@@ -264,13 +275,16 @@ func (s *reviewScreen) Keys() []Key {
 	if s.busy != 0 {
 		return nil
 	}
+	if s.finder.asked != nil {
+		return s.searchKeys()
+	}
 	prev := on("b", "back", now(func() { s.turn(-1) }), "b", "pgup", "left")
 	if !s.atEnd() {
 		keys := []Key{on("space", "next page", now(func() { s.turn(1) }), "space", "right", "pgdown")}
 		if s.page > 0 {
 			keys = append(keys, prev)
 		}
-		return append(keys, s.away()...)
+		return append(append(keys, s.readerKeys()...), s.away()...)
 	}
 	if s.typing() {
 		return append([]Key{
@@ -278,7 +292,8 @@ func (s *reviewScreen) Keys() []Key {
 			on("pgup", "back", now(func() { s.turn(-1) }), "pgup"),
 		}, s.away()...)
 	}
-	return []Key{on("s", "open signing", func() tea.Cmd { return s.act(s.app.session.CloseReview, nil, nil) }, "s"), prev}
+	open := on("s", "open signing", func() tea.Cmd { return s.act(s.app.session.CloseReview, nil, nil) }, "s")
+	return append([]Key{open, prev}, s.readerKeys()...)
 }
 
 // away lets a late reader leave without confirming.
@@ -297,10 +312,24 @@ func (s *reviewScreen) turn(by int) {
 }
 
 func (s *reviewScreen) typing() bool {
-	return s.busy == 0 && s.diffs != nil && s.atEnd() && !s.allRead()
+	return s.finder.asked != nil || s.busy == 0 && s.diffs != nil && s.atEnd() && !s.allRead()
 }
-func (s *reviewScreen) typed(k tea.KeyPressMsg) { s.name.typed(k) }
-func (s *reviewScreen) pasted(string)           {}
+
+// typed takes a name, or what is looked for.
+func (s *reviewScreen) typed(k tea.KeyPressMsg) {
+	if s.finder.asked != nil {
+		s.finder.asked.typed(k)
+		return
+	}
+	s.name.typed(k)
+}
+
+// pasted takes what is looked for. A name is typed by whom it belongs to.
+func (s *reviewScreen) pasted(t string) {
+	if s.finder.asked != nil {
+		s.finder.asked.pasted(t)
+	}
+}
 
 // confirm takes a name.
 func (s *reviewScreen) confirm() tea.Cmd {

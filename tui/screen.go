@@ -46,12 +46,19 @@ type host interface {
 // what is shown and what happens cannot differ.
 type Key struct {
 	key.Binding
-	do func() tea.Cmd
+	do    func() tea.Cmd
+	minor bool // where the line of keys has no room, the help alone names it
+}
+
+// less marks a key as one that the line of keys can do without.
+func (k Key) less() Key {
+	k.minor = true
+	return k
 }
 
 // on makes a Key. names are separated by spaces; the label is what is shown.
 func on(label, help string, do func() tea.Cmd, names ...string) Key {
-	return Key{key.NewBinding(key.WithKeys(names...), key.WithHelp(label, help)), do}
+	return Key{Binding: key.NewBinding(key.WithKeys(names...), key.WithHelp(label, help)), do: do}
 }
 
 // now wraps an act that starts no effect.

@@ -92,6 +92,9 @@ func (d *dialogue) papers(st room.State) {
 		d.trouble(say.Trouble(err))
 		return
 	}
+	for _, item := range say.Dropped(st).Items {
+		d.say("%s %s", say.Stop, item.Text)
+	}
 	for _, diff := range diffs {
 		d.say("Document: %s.", say.Move(diff))
 		for _, p := range diff.Power {

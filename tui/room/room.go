@@ -77,6 +77,9 @@ type State interface {
 	SignedAt(keyid, role string) time.Time
 	Exports() []ceremony.Exported
 	Diffs(now time.Time) ([]*tuf.Diff, error)
+	Dropped() []string // sentences on signatures that the freeze dropped
+	// Bundle is the bundle as it stands; it must not be changed. Nil where there is none to show.
+	Bundle() *transfer.Bundle
 	// Verdict is what Confirm would say; it may take a moment.
 	Verdict(now time.Time) (verdict []string, complete bool, err error)
 }

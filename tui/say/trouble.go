@@ -17,15 +17,40 @@ type Notice struct {
 	Do   text.Safe // what to do now
 }
 
-// Lines are the notice's sentences, the empty ones left out.
+// Lines are the notice's sentences, the empty ones left out. What was said
+// once is not said again: an error and what it wraps may both know what is safe.
 func (n Notice) Lines() []text.Safe {
 	var lines []text.Safe
+	said := map[string]bool{}
 	for _, l := range []text.Safe{n.What, n.Kept, n.Do} {
-		if !l.Empty() {
-			lines = append(lines, l)
+		var fresh []string
+		for _, s := range sentences(l.String()) {
+			if !said[s] {
+				said[s] = true
+				fresh = append(fresh, s)
+			}
+		}
+		if len(fresh) > 0 {
+			lines = append(lines, text.Clean(strings.Join(fresh, " ")))
 		}
 	}
 	return lines
+}
+
+// sentences splits text after each full stop or question mark that a space and a capital follow.
+func sentences(s string) []string {
+	var list []string
+	for s = strings.TrimSpace(s); s != ""; s = strings.TrimSpace(s) {
+		end := len(s)
+		for i := 0; i+2 < len(s); i++ {
+			if (s[i] == '.' || s[i] == '?') && s[i+1] == ' ' && s[i+2] >= 'A' && s[i+2] <= 'Z' {
+				end = i + 1
+				break
+			}
+		}
+		list, s = append(list, s[:end]), s[end:]
+	}
+	return list
 }
 
 // Trouble says what an error means: what happened is the reason, what is safe

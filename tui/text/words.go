@@ -115,7 +115,8 @@ func Relative(t, now time.Time) Safe {
 	return F(format, Span(d))
 }
 
-// Span says how long: "12 minutes", "3 hours", "28 days".
+// Span says how long: "12 minutes", "3 hours", "28 days". Days are counted to the nearest: what
+// was planned for 365 days a moment ago is still in 365 days.
 func Span(d time.Duration) Safe {
 	const day = 24 * time.Hour
 	switch {
@@ -126,7 +127,7 @@ func Span(d time.Duration) Safe {
 	case d < 2*day:
 		return Count(int(d/time.Hour), "hour")
 	}
-	return Count(int(d/day), "day")
+	return Count(int((d+day/2)/day), "day")
 }
 
 // Ordinal is a position in a row: "1st", "22nd".

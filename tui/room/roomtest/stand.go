@@ -76,6 +76,8 @@ type Facts struct {
 	Files      []ceremony.Exported
 	Changes    []*tuf.Diff
 	Sentences  []string
+	Lost       []string
+	Carried    *transfer.Bundle
 }
 
 // Calls lists what was called that changes something, in order.

@@ -54,6 +54,12 @@ func (f *Facts) Still() []string {
 // Exports are the files on the medium.
 func (f *Facts) Exports() []ceremony.Exported { return f.Files }
 
+// Dropped are sentences on signatures that do not count.
+func (f *Facts) Dropped() []string { return f.Lost }
+
+// Bundle is what is carried.
+func (f *Facts) Bundle() *transfer.Bundle { return f.Carried }
+
 // Diffs explain the documents.
 func (f *Facts) Diffs(time.Time) ([]*tuf.Diff, error) { return f.Changes, nil }
 
