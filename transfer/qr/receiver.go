@@ -56,6 +56,8 @@ func NewReceiver(now func() time.Time) *Receiver { return &Receiver{now: now} }
 // Done gives the received envelope, for Unpack, once it is complete.
 func (r *Receiver) Done() (envelope []byte, ok bool) { return r.done, r.done != nil }
 
+func (r *Receiver) isDone() bool { return r.done != nil }
+
 // Add takes the text of one symbol. No text does harm; an error says what is wrong with this
 // one, and the next may be good: armour.ErrNotOurs, *armour.CorruptError, *ForeignError, *RestartError.
 // Progress is right in any case.
