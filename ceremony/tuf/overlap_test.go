@@ -36,23 +36,28 @@ func TestOverlapsSayWhoIsAskedFirst(t *testing.T) {
 	}{
 		"paths apart": {nil, []string{"alice! a/*", "bob b/*", "carol a/*/*"}, nil},
 		"all of it ends": {
-			nil, []string{"alice! projects/a*", "bob projects/ab*"},
+			nil,
+			[]string{"alice! projects/a*", "bob projects/ab*"},
 			[]string{"projects/ab* is asked of 'alice' first and ends there; 'bob' gets nothing of it."},
 		},
 		"all of it is asked of both": {
-			nil, []string{"alice projects/*", "bob projects/b*"},
+			nil,
+			[]string{"alice projects/*", "bob projects/b*"},
 			[]string{"projects/b* is asked of 'alice' first; 'bob' is asked for what 'alice' does not list."},
 		},
 		"a part ends": {
-			nil, []string{"alice! projects/a*", "bob projects/*"},
+			nil,
+			[]string{"alice! projects/a*", "bob projects/*"},
 			[]string{"What projects/a* and projects/* share, like projects/a, is asked of 'alice' first and ends there; 'bob' gets the rest of projects/*."},
 		},
 		"a part is asked of both": {
-			nil, []string{"alice a*", "bob *z"},
+			nil,
+			[]string{"alice a*", "bob *z"},
 			[]string{"What a* and *z share, like az, is asked of 'alice' first; 'bob' is asked for what 'alice' does not list."},
 		},
 		"several together": {
-			nil, []string{"alice! [a-m]*", "carol! [n-z]*", "bob [a-z]*"},
+			nil,
+			[]string{"alice! [a-m]*", "carol! [n-z]*", "bob [a-z]*"},
 			[]string{
 				"What [a-m]* and [a-z]* share, like a, is asked of 'alice' first and ends there; 'bob' gets the rest of [a-z]*.",
 				"What [n-z]* and [a-z]* share, like n, is asked of 'carol' first and ends there; 'bob' gets the rest of [a-z]*.",
@@ -60,7 +65,8 @@ func TestOverlapsSayWhoIsAskedFirst(t *testing.T) {
 			},
 		},
 		"files of the document itself": {
-			[]string{"a/x", "a/y", "b"}, []string{"alice a/*"},
+			[]string{"a/x", "a/y", "b"},
+			[]string{"alice a/*"},
 			[]string{"a/x and a/y are listed by the document itself; 'alice' is never asked for them."},
 		},
 	} {

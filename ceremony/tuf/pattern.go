@@ -8,9 +8,6 @@ import (
 	"unicode"
 )
 
-// maxPattern is the longest path pattern that is built or analysed.
-const maxPattern = maxTargetPath
-
 // CheckDelegationPath refuses path patterns that clients read in different
 // ways or that match nothing. Its error is a *BuildError.
 func CheckDelegationPath(pattern string) error {

@@ -38,14 +38,17 @@ func TestSimulateDelegatedRoles(t *testing.T) {
 			map[string]*Document{"tools": good, "saws": saws}, nil, Updates, "accepts targets 5 with saws 2 and tools 3.",
 		},
 		"nobody signed the role": {
-			map[string]*Document{"tools": delegatedBy(t, "tools", top, plain(3, 60))}, nil, Breaks,
+			map[string]*Document{"tools": delegatedBy(t, "tools", top, plain(3, 60))},
+			nil, Breaks,
 			"accepts targets 5, but it refuses tools 3 (verify targets 3: signatures are missing: tools keys of targets 5 0 of 1)",
 		},
 		"signed by keys of another role": {
 			map[string]*Document{"tools": good, "saws": Unsigned(saws)}, nil, Breaks, "accepts targets 5 with tools 3, but it refuses saws 2",
 		},
 		"it goes back": {
-			map[string]*Document{"tools": good}, map[string]*Document{"tools": delegatedBy(t, "tools", top, plain(4, 60), "Erin")}, Breaks,
+			map[string]*Document{"tools": good},
+			map[string]*Document{"tools": delegatedBy(t, "tools", top, plain(4, 60), "Erin")},
+			Breaks,
 			"it refuses tools 3, because it has version 4 already",
 		},
 		"it has expired already": {
