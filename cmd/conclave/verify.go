@@ -8,6 +8,7 @@ import (
 
 	"conclave/ceremony/tuf"
 	"conclave/transfer"
+	"conclave/tui/text"
 )
 
 func (p *program) verifyCommand() *cobra.Command {
@@ -86,6 +87,7 @@ func (e *unverified) ExitCode() int { return exitUnverified }
 type verifiedReport struct {
 	Verified  bool               `json:"verified"`
 	Documents []verifiedDocument `json:"documents"`
+	Clients   []string           `json:"clients"` // what happens to a client at every historic root
 }
 
 type verifiedDocument struct {
@@ -100,12 +102,49 @@ func (p *program) verified(c *transfer.Complete) error {
 		doc := c.Document(d.Role).Document()
 		report.Documents = append(report.Documents, verifiedDocument{d.Role, doc.Version(), doc.Digest().Hex()})
 	}
+	simulation, err := p.simulate(c)
+	if err != nil {
+		return err
+	}
+	for _, s := range simulation.Sentences() {
+		report.Clients = append(report.Clients, s.Text)
+	}
+	if err := simulation.Err(); err != nil {
+		return &unverified{err}
+	}
 	if p.json {
 		return p.printJSON(report)
 	}
 	for _, d := range report.Documents {
 		fmt.Fprintf(p.out, "[OK] %s %d  %s\n", d.Role, d.Version, d.Digest)
 	}
+	for _, line := range report.Clients {
+		fmt.Fprintln(p.out, text.Clean(line))
+	}
 	fmt.Fprintf(p.out, "Complete: every threshold is met, from root %d on.\n", c.Chain().First().Version())
 	return nil
+}
+
+// simulate plays the update for clients at every root that the bundle knows of, at the times that matter.
+func (p *program) simulate(c *transfer.Complete) (*tuf.Simulation, error) {
+	b := c.Bundle()
+	return tuf.Simulate(tuf.Update{
+		Roots:        c.Chain().Roots(),
+		Targets:      b.Document(tuf.Targets),
+		OldTargets:   b.Base.Document(tuf.Targets),
+		Delegated:    delegated(b.Documents),
+		OldDelegated: delegated(b.Base.Documents),
+		Now:          p.now(),
+	})
+}
+
+// delegated are the documents of delegated roles, by name.
+func delegated(docs []transfer.Document) map[string]*tuf.Document {
+	out := map[string]*tuf.Document{}
+	for _, d := range docs {
+		if d.Role != tuf.Root && d.Role != tuf.Targets {
+			out[d.Role] = d.Metadata
+		}
+	}
+	return out
 }
