@@ -180,3 +180,19 @@ func TestReaderIDsComeBack(t *testing.T) {
 		t.Error("two tokens have one ID")
 	}
 }
+
+// Alice touches her token while the cursor stands in the PIN field: it types 44
+// letters and Enter.
+func TestATouchIsNoPIN(t *testing.T) {
+	const otp = "ccccccbcgujhingjrdejhgfnuetrgigvejhhgbkugded"
+	for _, s := range []string{otp, otp[12:], strings.ToUpper(otp)} {
+		if _, err := NewPIN([]byte(s)); !errors.Is(err, ErrOTP) {
+			t.Errorf("%s: %v", s, err)
+		}
+	}
+	for _, s := range []string{"12345", "cccccccc", otp[:31], otp + "1"} {
+		if _, err := NewPIN([]byte(s)); errors.Is(err, ErrOTP) {
+			t.Errorf("%s: %v", s, err)
+		}
+	}
+}

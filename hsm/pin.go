@@ -4,6 +4,7 @@ import (
 	"crypto/subtle"
 	"errors"
 	"fmt"
+	"strings"
 )
 
 // MaxPIN is the longest PIN a PIV token takes (SP 800-73-4, part 2, 2.4.3).
@@ -29,6 +30,9 @@ type typed struct {
 // NewPIN copies b into a PIN and wipes b, also when it refuses.
 func NewPIN(b []byte) (*PIN, error) {
 	defer clear(b)
+	if isOTP(b) {
+		return nil, ErrOTP
+	}
 	if len(b) < MinPIN || len(b) > MaxPIN {
 		return nil, fmt.Errorf("a PIN has %d to %d characters", MinPIN, MaxPIN)
 	}
@@ -40,6 +44,28 @@ func NewPIN(b []byte) (*PIN, error) {
 		}
 	}
 	return p, nil
+}
+
+// ErrOTP says that what came for a PIN was typed by a token: a YubiKey that is
+// touched outside of a signature types a one-time password. It was thrown away.
+var ErrOTP error = &refusal{
+	"that was a one-time password, typed by a touch on a YubiKey; it was thrown away",
+	"nothing was sent to the token and no try was lost; type the PIN, and touch the token only when it is asked for",
+}
+
+// shortestOTP is the variable part of a Yubico one-time password alone.
+const shortestOTP = 32
+
+// isOTP finds what YubiKeys type: letters of an alphabet that is the same on
+// all keyboards.
+func isOTP(b []byte) bool {
+	const modhex = "cbdefghijklnrtuv"
+	for _, c := range b {
+		if strings.IndexByte(modhex, c|0x20) < 0 {
+			return false
+		}
+	}
+	return len(b) >= shortestOTP
 }
 
 // Append adds one typed character. It reports false, and changes nothing,
