@@ -218,7 +218,7 @@ func TestARefreshBetweenTwoTriesOfAPushWastesNothing(t *testing.T) {
 
 // While a push is under way a refresher on another host replaces the timestamp, or also the snapshot.
 func TestARefreshInTheMiddleOfAPushLosesNothing(t *testing.T) {
-	for _, at := range []string{"put targets/", "put metadata/2.targets.json", "put metadata/2.snapshot.json", "put metadata/1.root.json", "swap "} {
+	for _, at := range []string{"put targets/", "put metadata/2.targets.json", "put metadata/2.snapshot.json", "swap "} {
 		for name, age := range map[string]int{"timestamp": 0, "timestamp and snapshot": 5} {
 			t.Run(name+" before "+at, func(t *testing.T) {
 				w := newWorld(t)
@@ -249,7 +249,7 @@ func TestARefreshInTheMiddleOfAPushLosesNothing(t *testing.T) {
 
 // Two operators push the same bundle at once, or two different ones that build on the same base.
 func TestOfTwoPublishersOneWinsAndTheOtherNotices(t *testing.T) {
-	for _, at := range []string{"put targets/", "put metadata/2.targets.json", "put metadata/2.snapshot.json", "put metadata/1.root.json", "swap "} {
+	for _, at := range []string{"put targets/", "put metadata/2.targets.json", "put metadata/2.snapshot.json", "swap "} {
 		t.Run("the same bundle, the other one before "+at, func(t *testing.T) {
 			w := newWorld(t)
 			w.genesis()

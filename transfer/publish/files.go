@@ -7,8 +7,11 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"iter"
+	"maps"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"conclave/ceremony/tuf"
@@ -24,13 +27,52 @@ type upload struct {
 // maxListed is how many missing files one error names.
 const maxListed = 5
 
+// A listing is one target file of the goal.
+type listing struct {
+	tuf.TargetFile
+	name      string
+	published bool // it is in the live targets
+}
+
 // files finds every target file of the goal: in the store, or at hand with the
 // length and hash that the metadata gives.
 func (w *push) files(ctx context.Context, before *live, g *goal) ([]upload, error) {
-	var uploads []upload
-	var problems []error
+	listings, err := w.listings(ctx, before, g)
+	if err != nil {
+		return nil, err
+	}
+	stored, err := w.stored(ctx, listings)
+	if err != nil {
+		return nil, err
+	}
+	uploads := make([]upload, len(listings))
+	problems := make([]error, len(listings))
+	err = each(ctx, slices.Collect(seq(len(listings))), func(ctx context.Context, i int) error {
+		uploads[i], problems[i] = w.file(ctx, listings[i], stored)
+		return ctx.Err()
+	})
+	if err != nil {
+		return nil, err
+	}
+	return uploads, missingFiles(slices.DeleteFunc(problems, func(err error) bool { return err == nil }))
+}
+
+// seq counts from 0 to n-1.
+func seq(n int) iter.Seq[int] {
+	return func(yield func(int) bool) {
+		for i := range n {
+			if !yield(i) {
+				return
+			}
+		}
+	}
+}
+
+// listings is every file of the goal once, in order.
+func (w *push) listings(ctx context.Context, before *live, g *goal) ([]listing, error) {
+	var all []listing
 	seen := map[string]bool{}
-	for role, doc := range g.docs {
+	for _, role := range slices.Sorted(maps.Keys(g.docs)) {
 		published := map[string]bool{}
 		if now, err := w.liveDocument(ctx, before, role); err != nil {
 			return nil, err
@@ -39,21 +81,46 @@ func (w *push) files(ctx context.Context, before *live, g *goal) ([]upload, erro
 				published[targetName(f)] = true
 			}
 		}
-		for _, f := range doc.Files() {
+		for _, f := range g.docs[role].Files() {
 			name := targetName(f)
-			if seen[name] {
-				continue
+			if !seen[name] {
+				seen[name] = true
+				all = append(all, listing{f, name, published[name]})
 			}
-			seen[name] = true
-			up, err := w.file(ctx, f, published[name])
-			if err != nil {
-				problems = append(problems, err)
-				continue
-			}
-			uploads = append(uploads, up)
 		}
 	}
-	return uploads, missingFiles(problems)
+	return all, nil
+}
+
+// A catalogue is a store that knows the lengths of many objects without reading them, and vouches for the
+// bytes: each was compared with its SHA-256 when it was put.
+type catalogue interface {
+	// Lengths returns those of names that are there, all of them below prefix. It may return others.
+	Lengths(ctx context.Context, prefix string, names []string) (map[string]int64, error)
+	// Same compares one object with content by checksums.
+	Same(ctx context.Context, name string, c Content) error
+}
+
+// stored looks which unpublished files are in the store already, where a push was cut short.
+func (w *push) stored(ctx context.Context, all []listing) (map[string]int64, error) {
+	catalogue, ok := w.p.Store.(catalogue)
+	if !ok {
+		return nil, nil
+	}
+	var names []string
+	for _, f := range all {
+		if !f.published && checkTarget(f.TargetFile) == nil {
+			names = append(names, f.name)
+		}
+	}
+	if len(names) == 0 {
+		return nil, nil
+	}
+	there, err := catalogue.Lengths(ctx, targetsDir, names)
+	if err != nil {
+		return nil, fmt.Errorf("push: look for target files: %w", err)
+	}
+	return there, nil
 }
 
 func missingFiles(problems []error) error {
@@ -70,28 +137,40 @@ func missingFiles(problems []error) error {
 }
 
 // file finds one target file.
-func (w *push) file(ctx context.Context, f tuf.TargetFile, published bool) (upload, error) {
-	if err := checkTarget(f); err != nil {
+func (w *push) file(ctx context.Context, f listing, stored map[string]int64) (upload, error) {
+	if err := checkTarget(f.TargetFile); err != nil {
 		return upload{}, err
 	}
 	local := filepath.Join(w.dir, filepath.FromSlash(f.Path))
-	up := upload{targetName(f), File(local, f.Length, f.SHA256), published}
-	if published {
+	up := upload{f.name, File(local, f.Length, f.SHA256), f.published}
+	if f.published {
 		return up, nil
 	}
 	err := up.content.check(ctx)
-	if err == nil {
+	if n, ok := stored[f.name]; err == nil {
+		up.keep = ok && n == f.Length
 		return up, nil
 	}
-	stored := contains(ctx, w.p.Store, up.name, up.content)
-	if stored == nil {
+	found := same(ctx, w.p.Store, up.name, up.content)
+	if found == nil {
 		up.keep = true
 		return up, nil
 	}
-	if errors.Is(err, fs.ErrNotExist) && !errors.Is(stored, ErrNotFound) {
-		return upload{}, fmt.Errorf("%q: in the store: %w", f.Path, stored)
+	if errors.Is(err, fs.ErrNotExist) && !errors.Is(found, ErrNotFound) {
+		return upload{}, fmt.Errorf("%q: in the store: %w", f.Path, found)
 	}
 	return upload{}, fmt.Errorf("%q: %w", f.Path, err)
+}
+
+// same compares an object with content in the cheapest way that the store has.
+func same(ctx context.Context, s Store, name string, c Content) error {
+	if catalogue, ok := s.(catalogue); ok {
+		err := catalogue.Same(ctx, name, c)
+		if !errors.Is(err, fs.ErrNotExist) {
+			return err // else it needs the file, which is not at hand
+		}
+	}
+	return contains(ctx, s, name, c)
 }
 
 // checkTarget refuses paths and entries that cannot be published safely.

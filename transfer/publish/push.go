@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math/rand/v2"
 	"os"
 	"time"
 
@@ -28,6 +29,8 @@ type Publisher struct {
 
 	Now  func() time.Time // nil is the clock
 	Tell func(string)     // hears one line per step; nil is silence
+
+	Progress func(Progress) // hears how far the target files are, one call at a time and very often; nil is not to count
 }
 
 func (p *Publisher) now() time.Time {
@@ -85,7 +88,7 @@ const maxAttempts = 10
 // Push publishes what a ceremony signed; targetsDir holds the target files, under
 // the paths that the metadata gives them. A push that is cut short is completed by the same push again.
 func (p *Publisher) Push(ctx context.Context, b *transfer.Bundle, targetsDir string, o PushOptions) (report *Report, err error) {
-	if err := p.checkPractice(ctx, b.Practice); err != nil {
+	if err := p.checkPractice(ctx, p.Store, b.Practice); err != nil {
 		return nil, err
 	}
 	anchor, unpinned, err := p.anchor(b, o)
@@ -97,7 +100,10 @@ func (p *Publisher) Push(ctx context.Context, b *transfer.Bundle, targetsDir str
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, st.close()) }()
-	work := &push{p: p, state: st, anchor: anchor, bundle: b, dir: targetsDir, dryRun: o.DryRun, unpinned: unpinned}
+	work := &push{
+		p: p, state: st, anchor: anchor, bundle: b, dir: targetsDir, dryRun: o.DryRun, unpinned: unpinned,
+		store: newMemo(p.Store, "", p.now),
+	}
 	return work.run(ctx)
 }
 
@@ -165,8 +171,8 @@ func (p *Publisher) pinned() (*tuf.Document, error) {
 
 // checkPractice keeps rehearsals and the real thing apart: in the
 // configuration, in the store, and in the bundle.
-func (p *Publisher) checkPractice(ctx context.Context, bundle bool) error {
-	marked, err := isPractice(ctx, p.Store)
+func (p *Publisher) checkPractice(ctx context.Context, s Store, bundle bool) error {
+	marked, err := isPractice(ctx, s)
 	if err != nil {
 		return err
 	}
@@ -188,6 +194,8 @@ func kind(practice bool) string {
 // A push is one run of Push or Refresh. It is owned by one goroutine.
 type push struct {
 	p        *Publisher
+	store    *memo  // p.Store, with what was read of it before
+	now      *still // the store as this attempt found it
 	state    *state
 	anchor   *tuf.Document
 	unpinned bool             // the anchor is still to be stored
@@ -207,26 +215,52 @@ func (w *push) journal() string {
 
 // run plans and acts, and plans anew while others are faster.
 func (w *push) run(ctx context.Context) (*Report, error) {
-	for range maxAttempts {
+	for try := range maxAttempts {
+		if err := w.yield(ctx, try); err != nil {
+			return nil, err
+		}
 		w.report = Report{DryRun: w.dryRun, Practice: w.p.Practice, Versions: map[string]int64{}, Warnings: []string{}, Actions: []Action{}}
 		err := w.attempt(ctx)
 		if err == nil {
 			return &w.report, nil
 		}
+		if errors.Is(err, ErrUnsound) && w.store.forget() {
+			continue // the memory may be what is wrong
+		}
 		if !errors.Is(err, ErrExists) && !errors.Is(err, ErrChanged) {
 			return nil, err
 		}
 		w.p.tell("another publisher was faster (%v); looking again", err)
-		if err := ctx.Err(); err != nil {
-			return nil, err
-		}
 	}
 	return nil, withHint(fmt.Errorf("push: %w", ErrBusy), "what was done is not lost; run the same command again")
 }
 
+// politeness is the longest wait after the first lost race; it doubles with every other one, up to politest.
+const (
+	politeness = 20 * time.Millisecond
+	politest   = time.Second
+)
+
+// yield waits for a random time, longer after every lost race, so that hosts that collided do not collide again.
+func (w *push) yield(ctx context.Context, try int) error {
+	if try == 0 {
+		return ctx.Err()
+	}
+	wait := min(politeness<<(try-1), politest)
+	timer := time.NewTimer(time.Duration(rand.Int64N(int64(wait))))
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-timer.C:
+		return nil
+	}
+}
+
 // attempt does the whole work once, in the order that never breaks a client.
 func (w *push) attempt(ctx context.Context) error {
-	before, err := readLive(ctx, w.p.Store, w.anchor)
+	w.now = newStill(w.store)
+	before, err := readLive(ctx, w.now, w.anchor)
 	if err != nil {
 		return err
 	}

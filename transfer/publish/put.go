@@ -6,13 +6,9 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"sync"
 
 	"conclave/ceremony/tuf"
 )
-
-// uploaders is how many target files are put at once.
-const uploaders = 8
 
 // plan fills the report with what put will do, in its order.
 func (w *push) plan(ctx context.Context, s *stage, before *live) {
@@ -35,7 +31,7 @@ func (w *push) plan(ctx context.Context, s *stage, before *live) {
 		add("create", documentName(tuf.Snapshot, s.snapshot.Version()), int64(len(s.snapshot.Bytes())))
 	}
 	root := s.goal.root
-	add(actFor(before.hasRoot && before.root().Digest() == root.Digest()), documentName(tuf.Root, root.Version()), int64(len(root.Bytes())))
+	add(actFor(s.hasRoot()), documentName(tuf.Root, root.Version()), int64(len(root.Bytes())))
 	timestamp := Action{timestampName, "replace", 0}
 	if before.timestamp == nil {
 		timestamp.Act = "create"
@@ -59,6 +55,11 @@ func isListed(before *live, role string, doc *tuf.Document) bool {
 	}
 	listed := before.snapshot.Snapshot().Meta[role+".json"]
 	return listed != nil && listed.Version == doc.Version()
+}
+
+// hasRoot reports whether the goal's root is in the store.
+func (s *stage) hasRoot() bool {
+	return s.before.hasRoot && s.before.root().Digest() == s.goal.root.Digest()
 }
 
 // putOrder is the order of the goal's documents: delegated roles before the targets that delegate to them.
@@ -89,18 +90,22 @@ func (w *push) put(ctx context.Context, s *stage) error {
 			return err
 		}
 	}
-	if err := w.putDocument(ctx, tuf.Snapshot, s.snapshot); err != nil {
-		return err
+	if s.snapshot != s.before.snapshot {
+		if err := w.putDocument(ctx, tuf.Snapshot, s.snapshot); err != nil {
+			return err
+		}
 	}
-	if err := w.putDocument(ctx, tuf.Root, s.goal.root); err != nil {
-		return err
+	if !s.hasRoot() {
+		if err := w.putDocument(ctx, tuf.Root, s.goal.root); err != nil {
+			return err
+		}
 	}
 	return w.commit(ctx, s)
 }
 
 func (w *push) putDocument(ctx context.Context, role string, doc *tuf.Document) error {
 	name := documentName(role, doc.Version())
-	if err := w.p.Store.PutNew(ctx, name, Bytes(doc.Bytes())); err != nil {
+	if err := w.store.PutNew(ctx, name, Bytes(doc.Bytes())); err != nil {
 		return fmt.Errorf("put %s: %w", name, err)
 	}
 	return nil
@@ -108,14 +113,14 @@ func (w *push) putDocument(ctx context.Context, role string, doc *tuf.Document) 
 
 // commit replaces the timestamp if it is still the one that was read. From here on clients see the new state.
 func (w *push) commit(ctx context.Context, s *stage) error {
-	_, err := w.p.Store.PutIf(ctx, timestampName, s.timestamp.Bytes(), s.base)
+	_, err := w.store.PutIf(ctx, timestampName, s.timestamp.Bytes(), s.base)
 	if err == nil {
 		w.p.tell("published timestamp %d", s.timestamp.Version())
 		return nil
 	}
 	if errors.Is(err, ErrChanged) {
 		// An answer that was lost makes a store say this of our own work.
-		live, _, readErr := read(ctx, w.p.Store, timestampName, tuf.MaxTimestampSize)
+		live, _, readErr := read(ctx, w.store, timestampName, tuf.MaxTimestampSize)
 		if readErr == nil && string(live) == string(s.timestamp.Bytes()) {
 			return nil
 		}
@@ -123,33 +128,18 @@ func (w *push) commit(ctx context.Context, s *stage) error {
 	return fmt.Errorf("put %s: %w", timestampName, err)
 }
 
-// putFiles puts target files, several at once, each in constant memory.
+// putFiles puts target files, many at once, each in constant memory.
 func (w *push) putFiles(ctx context.Context, files []upload) error {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	todo := make(chan upload)
-	var workers sync.WaitGroup
-	for range uploaders {
-		workers.Go(func() {
-			for f := range todo {
-				if err := w.p.Store.PutNew(ctx, f.name, f.content); err != nil {
-					cancel(fmt.Errorf("put %s: %w", f.name, fileError(err)))
-				}
-			}
-		})
-	}
-	for _, f := range files {
-		if f.keep || ctx.Err() != nil {
-			continue
+	todo := slices.DeleteFunc(slices.Clone(files), func(f upload) bool { return f.keep })
+	m := newMeter(w.p, todo)
+	return each(ctx, todo, func(ctx context.Context, f upload) error {
+		counted := m.file(f.content)
+		if err := w.p.Store.PutNew(ctx, f.name, counted.content()); err != nil {
+			return fmt.Errorf("put %s: %w", f.name, fileError(err))
 		}
-		select {
-		case todo <- f:
-		case <-ctx.Done():
-		}
-	}
-	close(todo)
-	workers.Wait()
-	return context.Cause(ctx)
+		counted.done()
+		return nil
+	})
 }
 
 // fileError keeps the place of a target file that holds something else from

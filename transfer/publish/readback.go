@@ -5,6 +5,8 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 
 	"conclave/ceremony/tuf"
 	"conclave/transfer/client"
@@ -12,18 +14,9 @@ import (
 
 // finish reads back what was published, as clients do, and remembers it.
 func (w *push) finish(ctx context.Context, memory *seen, before *live, s *stage) error {
-	after, err := readLive(ctx, w.p.Store, w.anchor)
+	after, err := w.outcome(ctx, before, s)
 	if err != nil {
 		return fmt.Errorf("read back: %w", err)
-	}
-	if err := w.compare(s, after); err != nil {
-		return fmt.Errorf("read back: %w", err)
-	}
-	for who, cache := range w.observers(before) {
-		if err := w.readBack(ctx, s, after, cache); err != nil {
-			return withHint(fmt.Errorf("read back: %s refuses what is live now: %w", who, err),
-				"this was tried before and worked: look at the store and at who else writes to it")
-		}
 	}
 	if err := memory.check(after, w.p.now()); err != nil {
 		return fmt.Errorf("read back: %w", err)
@@ -32,15 +25,46 @@ func (w *push) finish(ctx context.Context, memory *seen, before *live, s *stage)
 	if err := w.state.setSeen(memory); err != nil {
 		return err
 	}
+	keep := map[string]bool{}
 	for role, doc := range after.documents() {
 		w.report.Versions[role] = doc.Version()
+		keep[documentName(role, doc.Version())] = true
 	}
-	w.p.tell("read back as a client: timestamp %d, snapshot %d, targets %d, root %d",
-		after.timestamp.Version(), after.snapshot.Version(), after.targets.Version(), after.root().Version())
+	w.store.prune(keep)
 	if err := w.state.clearJournal(w.journal()); err != nil {
 		return err
 	}
 	return w.readPublic(ctx, after)
+}
+
+// outcome is what is live after the work. A refresh, which runs every hour for years, takes the store's word for the one
+// small file that it has put with its hash: clients were tried out on the same bytes a moment ago.
+func (w *push) outcome(ctx context.Context, before *live, s *stage) (*live, error) {
+	if w.bundle == nil && s.timestamp != nil {
+		after := *before
+		after.timestamp, after.snapshot = s.timestamp, s.snapshot
+		return &after, nil
+	}
+	now := newStill(w.p.Store)
+	after, err := readLive(ctx, now, w.anchor)
+	if err != nil {
+		return nil, err
+	}
+	if err := w.compare(s, after); err != nil {
+		return nil, err
+	}
+	if err := w.readFiles(ctx, s); err != nil {
+		return nil, err
+	}
+	for who, cache := range w.observers(before) {
+		if err := w.readBack(ctx, now, s, after, cache); err != nil {
+			return nil, withHint(fmt.Errorf("%s refuses what is live now: %w", who, err),
+				"this was tried before and worked: look at the store and at who else writes to it")
+		}
+	}
+	w.p.tell("read back as a client: timestamp %d, snapshot %d, targets %d, root %d",
+		after.timestamp.Version(), after.snapshot.Version(), after.targets.Version(), after.root().Version())
+	return after, nil
 }
 
 // readPublic follows the repository at its public address, where a CDN or a web server may
@@ -86,26 +110,29 @@ func (w *push) compare(s *stage, after *live) error {
 	return nil
 }
 
-// readBack follows the live repository with two implementations and downloads every
-// file that this push has put.
-func (w *push) readBack(ctx context.Context, s *stage, after *live, cache client.Memory) error {
-	v := &view{store: w.p.Store}
+// readBack follows the live repository with two implementations and downloads, as a client,
+// some of the files that this push has put.
+func (w *push) readBack(ctx context.Context, now *still, s *stage, after *live, cache client.Memory) error {
+	v := &view{store: now}
 	if err := w.updaterReads(ctx, v, cache); err != nil {
 		return err
 	}
-	now := &goal{root: after.root(), docs: s.goal.docs}
+	goal := &goal{root: after.root(), docs: s.goal.docs}
 	if after.targets.Version() != version(s.goal.docs[tuf.Targets]) {
-		now.docs = nil // others have published on top
+		goal.docs = nil // others have published on top
 	}
-	c, err := w.follow(ctx, v, cache, now)
+	c, err := w.follow(ctx, v, cache, goal)
 	if err != nil {
 		return err
 	}
-	for _, doc := range now.docs {
+	put := s.put()
+	for _, doc := range goal.docs {
+		sampled := 0
 		for _, f := range doc.Files() {
-			if !w.wasPut(s, f) {
+			if sampled == maxSampled || put[targetName(f)].name == "" || f.Length > maxSampledLength {
 				continue
 			}
+			sampled++
 			if _, err := c.Fetch(ctx, f.Path, io.Discard); err != nil {
 				return err
 			}
@@ -114,12 +141,44 @@ func (w *push) readBack(ctx context.Context, s *stage, after *live, cache client
 	return nil
 }
 
-func (w *push) wasPut(s *stage, f tuf.TargetFile) bool {
-	name := targetName(f)
-	for _, up := range s.files {
-		if up.name == name {
-			return !up.keep
+// maxSampled and maxSampledLength bound what is downloaded whole to see that clients can.
+const (
+	maxSampled       = 4
+	maxSampledLength = 4 << 20
+)
+
+// put returns the files that this push has put, by name.
+func (s *stage) put() map[string]upload {
+	put := map[string]upload{}
+	for _, f := range s.files {
+		if !f.keep {
+			put[f.name] = f
 		}
 	}
-	return false
+	return put
+}
+
+// readFiles makes sure that every file that was put is there. A bucket has compared each one's SHA-256 when it took it, so
+// it is enough to list them; of any other store they are read.
+func (w *push) readFiles(ctx context.Context, s *stage) error {
+	put := s.put()
+	catalogue, ok := w.p.Store.(catalogue)
+	if !ok {
+		return each(ctx, slices.Collect(maps.Values(put)), func(ctx context.Context, f upload) error {
+			if err := contains(ctx, w.p.Store, f.name, f.content); err != nil {
+				return fmt.Errorf("%s: %w", f.name, err)
+			}
+			return nil
+		})
+	}
+	there, err := catalogue.Lengths(ctx, targetsDir, slices.Sorted(maps.Keys(put)))
+	if err != nil {
+		return err
+	}
+	for name, f := range put {
+		if n, ok := there[name]; !ok || n != f.content.Length {
+			return fmt.Errorf("%s: %w, or not as it was put", name, ErrNotFound)
+		}
+	}
+	return nil
 }

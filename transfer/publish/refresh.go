@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"time"
 )
 
@@ -27,15 +28,15 @@ func (p *Publisher) Refresh(ctx context.Context) (report *Report, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := p.checkPractice(ctx, p.Practice); err != nil {
-		return nil, err
-	}
 	st, err := openState(ctx, p.StateDir)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, st.close()) }()
-	work := &push{p: p, state: st, anchor: anchor}
+	work := &push{p: p, state: st, anchor: anchor, store: newMemo(p.Store, filepath.Join(p.StateDir, memoDir), p.now)}
+	if err := p.checkPractice(ctx, work.store, p.Practice); err != nil {
+		return nil, err
+	}
 	return work.run(ctx)
 }
 

@@ -18,6 +18,7 @@ import (
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/smithy-go/logging"
 	"golang.org/x/sync/semaphore"
 )
 
@@ -187,7 +188,7 @@ func OpenBucket(ctx context.Context, p Place) (*Bucket, error) {
 		})
 	cfg, err := config.LoadDefaultConfig(ctx,
 		config.WithHTTPClient(client), config.WithRegion(p.Region), config.WithSharedConfigProfile(p.Profile),
-		config.WithAppID(userAgentOfBucket),
+		config.WithAppID(userAgentOfBucket), config.WithLogger(logging.Nop{}), // what matters comes as an error
 		config.WithRetryer(func() aws.Retryer {
 			return retry.NewStandard(func(o *retry.StandardOptions) {
 				o.MaxAttempts, o.MaxBackoff = readTries, longestWait

@@ -290,3 +290,10 @@ func (b *bucket) versions(prefix string) map[string]int {
 	}
 	return count
 }
+
+// deleteObject takes an object away, as nothing of ours ever does.
+func deleteObject(t testing.TB, b *bucket, key string) {
+	t.Helper()
+	_, err := b.api.DeleteObject(context.Background(), &s3.DeleteObjectInput{Bucket: &b.name, Key: &key})
+	must(t, err)
+}

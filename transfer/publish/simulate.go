@@ -71,7 +71,7 @@ func (w *push) simulate(ctx context.Context, s *stage, before *live) error {
 	for role, doc := range s.goal.docs {
 		staged[documentName(role, doc.Version())] = doc.Bytes()
 	}
-	v := &view{w.p.Store, staged}
+	v := &view{w.now, staged}
 	for who, cache := range w.observers(before) {
 		if _, err := w.follow(ctx, v, cache, s.goal); err != nil {
 			return withHint(fmt.Errorf("simulate: %s would refuse this update: %w", who, err),
@@ -88,7 +88,7 @@ func (w *push) simulateGap(ctx context.Context, s *stage, before *live) error {
 	if before.timestamp == nil || s.goal.root.Digest() == before.root().Digest() {
 		return nil
 	}
-	v := &view{w.p.Store, map[string][]byte{documentName(tuf.Root, s.goal.root.Version()): s.goal.root.Bytes()}}
+	v := &view{w.now, map[string][]byte{documentName(tuf.Root, s.goal.root.Version()): s.goal.root.Bytes()}}
 	now := &goal{root: s.goal.root}
 	for who, cache := range w.observers(before) {
 		if _, err := w.follow(ctx, v, cache, now); err != nil {

@@ -18,6 +18,7 @@ const maxSkipped = 1000
 
 // A stage is everything that a push puts, ready and tried out.
 type stage struct {
+	before    *live
 	goal      *goal
 	files     []upload
 	snapshot  *tuf.Document // the one to be live; it may be live already
@@ -27,7 +28,7 @@ type stage struct {
 
 // prepare plans, signs, journals and tries out. The store is not touched.
 func (w *push) prepare(ctx context.Context, before *live, g *goal, files []upload) (*stage, error) {
-	s := &stage{goal: g, files: files, base: before.etag, snapshot: before.snapshot}
+	s := &stage{before: before, goal: g, files: files, base: before.etag, snapshot: before.snapshot}
 	kept, err := w.state.journal(w.journal())
 	if err != nil {
 		return nil, err
@@ -188,7 +189,7 @@ func (w *push) keptSnapshot(ctx context.Context, before *live, g *goal, meta map
 		!sameMeta(doc.Snapshot().Meta, meta) || verifyBy(tuf.Snapshot, doc, g.root) != nil || !w.fresh(doc, w.p.SnapshotLife) {
 		return nil
 	}
-	stored, _, err := read(ctx, w.p.Store, documentName(tuf.Snapshot, doc.Version()), tuf.MaxSize)
+	stored, _, err := read(ctx, w.store, documentName(tuf.Snapshot, doc.Version()), tuf.MaxSize)
 	if errors.Is(err, ErrNotFound) || err == nil && string(stored) == string(kept.Snapshot) {
 		return doc
 	}
@@ -199,7 +200,7 @@ func (w *push) keptSnapshot(ctx context.Context, before *live, g *goal, meta map
 func (w *push) newSnapshot(ctx context.Context, before *live, g *goal, meta map[string]*metadata.MetaFiles) (*tuf.Document, error) {
 	next := version(before.snapshot) + 1
 	for skipped := 0; ; skipped++ {
-		_, _, err := read(ctx, w.p.Store, documentName(tuf.Snapshot, next), tuf.MaxSize)
+		_, _, err := read(ctx, w.store, documentName(tuf.Snapshot, next), tuf.MaxSize)
 		if errors.Is(err, ErrNotFound) {
 			break
 		}

@@ -122,6 +122,7 @@ const (
 	seenFile       = "seen.json"
 	pushJournal    = "push.json"
 	refreshJournal = "refresh.json"
+	memoDir        = "metadata" // what refreshes need not read again
 )
 
 // seen reads what was seen, nothing on a new host.
