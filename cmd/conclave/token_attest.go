@@ -184,8 +184,14 @@ func (r evidenceReport) lines() []string {
 		who = text.Clean("nobody by name")
 	}
 	token := ""
-	if r.Serial != 0 {
-		token = fmt.Sprintf("  token %d, slot %s, firmware %s %s", r.Serial, text.Clean(r.Slot), text.Clean(r.Firmware), text.Clean(r.FormFactor))
+	switch {
+	case r.Serial != 0 && r.Slot == "":
+		token = fmt.Sprintf("  token %d, as the root says", r.Serial)
+	case r.Serial != 0:
+		token = fmt.Sprintf("  token %d, slot %s, firmware %s", r.Serial, text.Clean(r.Slot), text.Clean(r.Firmware))
+		if r.FormFactor != "" {
+			token += ", " + text.Clean(r.FormFactor).String()
+		}
 	}
 	w.add("%s%s", who, token)
 	w.add("    keyid %s", text.Clean(r.KeyID))

@@ -4,7 +4,6 @@ import (
 	"crypto"
 	"fmt"
 	"slices"
-	"sort"
 
 	"conclave/ceremony/tuf"
 	"conclave/hsm/attest"
@@ -94,6 +93,6 @@ func offlineKeys(b *transfer.Bundle) []string {
 			ids = append(ids, r.KeyIDs...)
 		}
 	}
-	sort.Strings(ids)
+	slices.Sort(ids)
 	return slices.Compact(ids)
 }
