@@ -15,7 +15,9 @@
 //	"practice":false,
 //	"plan":{"holders":[{"name":…,"root":true,"targets":true}…],"root_threshold":3,"targets_threshold":2,
 //	        "algorithm":"p256","snapshot":[SPKI…],"timestamp":[SPKI…],"root_expires":TIME,"targets_expires":TIME,
-//	        "files":[{"path":…,"length":…,"sha256":HEX}…]},
+//	        "files":[{"path":…,"length":…,"sha256":HEX}…],
+//	        "rotation":{"keep":[{"keyid":…,"root":true,"targets":false}…],
+//	                    "join":[{"key":SPKI,"holder":…,"serial":…,"root":true,"targets":true}…]}},
 //	"base":{"roots":[ENVELOPE…],"documents":[{"role":"targets","metadata":ENVELOPE}…],"seen":{"root":5,…}},
 //	"documents":[{"role":"targets","metadata":ENVELOPE}…],
 //	"tokens":[{"keyid":…,"serial":…,"firmware":…,"holder":…,"slot":…,"pin_policy":…,"touch_policy":…,"leaf":DER,"device":DER}…],
@@ -23,7 +25,9 @@
 //	}
 //
 // ENVELOPE is a TUF metadata file byte for byte, white space around it included; DER and
-// SPKI are base64. (The plan above is folded to fit the page; it stands on one line.)
+// SPKI are base64. (The plan above is folded to fit the page; it stands on one line. Only a plan
+// on a base has a rotation; such a plan has targets_expires only where targets are signed anew.) A
+// bundle that answers a compromise has "declared":TIME after practice.
 // There is one spelling of a bundle: what is not byte for byte what Bytes would write is refused.
 package transfer
 
@@ -62,7 +66,8 @@ type Bundle struct {
 	Purpose   string    // one line for keyholders; text from outside
 	Created   time.Time // whole seconds, UTC
 	Practice  bool
-	Plan      *Plan // what tokens and people must still fill in; nil once Documents are built
+	Declared  time.Time // when somebody declared the compromise that this bundle answers; zero for all others
+	Plan      *Plan     // what tokens and people must still fill in; nil once Documents are built
 	Base      Base
 	Documents []Document // in signing order: root, targets, delegated roles by name
 	Tokens    []Evidence
@@ -101,17 +106,42 @@ type RecordHead struct {
 	Hash    string // SHA-256 in hex
 }
 
-// A Plan describes a genesis before any key exists.
+// A Plan describes a root some of whose keys do not exist yet: a first one, or
+// with a Rotation the one that follows the trusted root.
 type Plan struct {
-	Holders          []PlannedHolder
+	Holders          []PlannedHolder // people whose keys are made at the ceremony
 	RootThreshold    int
 	TargetsThreshold int
 	Algorithm        string    // "p256" or "p384"
-	Snapshot         []tuf.Key // online keys, threshold 1
+	Snapshot         []tuf.Key // online keys, threshold 1; of a rotation none where they stay
 	Timestamp        []tuf.Key
-	RootExpires      time.Time // whole seconds, UTC
-	TargetsExpires   time.Time
-	Files            []PlannedFile
+	RootExpires      time.Time     // whole seconds, UTC
+	TargetsExpires   time.Time     // zero where a rotation leaves targets as they are
+	Files            []PlannedFile // of a first root's targets
+	Rotation         *Rotation     // nil for a first root
+}
+
+// A Rotation says which keys that exist already the next root lists, beside
+// those that are made at the ceremony. What it does not name goes.
+type Rotation struct {
+	Keep []KeptKey  // of the trusted root
+	Join []KnownKey // made elsewhere; evidence for them is among the bundle's tokens
+}
+
+// A KeptKey is a key of the trusted root that stays.
+type KeptKey struct {
+	KeyID   string
+	Root    bool
+	Targets bool
+}
+
+// A KnownKey is a key that joins and exists already.
+type KnownKey struct {
+	Key     tuf.Key
+	Holder  string
+	Serial  uint32 // of its token
+	Root    bool
+	Targets bool
 }
 
 // A PlannedHolder is a person who will enrol a token.

@@ -53,6 +53,45 @@ func TestTheFormatIsWhatThePackageCommentSays(t *testing.T) {
 	}
 }
 
+func TestRotationsThatMakeNoSenseAreRefused(t *testing.T) {
+	tests := []struct {
+		name   string
+		change func(*Bundle)
+		says   string
+	}{
+		{"no root to change", func(b *Bundle) { b.Base = Base{} }, "no root to change"},
+		{"no key to make", func(b *Bundle) { b.Plan.Holders = nil }, "without a key to make"},
+		{"target files", func(b *Bundle) { b.Plan.Files = plan().Plan.Files }, "lists target files"},
+		{"targets that are not there", func(b *Bundle) { b.Base.Documents = nil }, "does not hold them"},
+		{"a kept key that nobody has", func(b *Bundle) { b.Plan.Rotation.Keep[0].KeyID = who("Dana").key.ID }, "does not list"},
+		{"a key kept twice", func(b *Bundle) { r := b.Plan.Rotation; r.Keep = append(r.Keep, r.Keep[0]) }, "twice"},
+		{"a key kept for nothing", func(b *Bundle) { b.Plan.Rotation.Keep[0] = KeptKey{KeyID: who("Alice").key.ID} }, "no role"},
+		{"a key that joins and is there", func(b *Bundle) { b.Plan.Rotation.Join[0].Key = who("Bob").key }, "lists it already"},
+		{"a key that joins for nobody", func(b *Bundle) { b.Plan.Rotation.Join[0].Holder = " " }, "has no holder"},
+		{"documents beside the plan", func(b *Bundle) { b.Documents = b.Base.Documents }, "both a plan and documents"},
+		{"first targets without an expiry", func(b *Bundle) { *b = *plan(); b.Plan.TargetsExpires = time.Time{} }, "without an expiry"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			b := plannedRotation(t)
+			tt.change(b)
+			if _, err := b.Bytes(); err == nil || !strings.Contains(err.Error(), tt.says) {
+				t.Errorf("error is %v, want one that says %q", err, tt.says)
+			}
+		})
+	}
+	raw := string(mustBytes(t, plannedRotation(t)))
+	for _, field := range []string{`"declared":"2026-11-22T13:02:00Z"`, `"targets_expires":"2027-02-22T14:02:00Z"`} {
+		name, _, _ := strings.Cut(field, ":")
+		if !strings.Contains(raw, field) {
+			t.Fatalf("the bundle does not hold %s", field)
+		}
+		if _, err := Parse([]byte(strings.Replace(raw, field, name+`:"0001-01-01T00:00:00Z"`, 1))); err == nil || !strings.Contains(err.Error(), "left out") {
+			t.Errorf("a second spelling of no %s: %v", name, err)
+		}
+	}
+}
+
 // Snapshots list hashes over whole files, so that white space around an
 // envelope, and inside it, must cross the gap as it is.
 func TestDocumentsStandByteForByte(t *testing.T) {

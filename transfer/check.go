@@ -32,12 +32,63 @@ func (b *Bundle) checkPlan() error {
 		return nil
 	case len(b.Documents) > 0:
 		return contentf("it has both a plan and documents")
-	case !b.Genesis() || len(b.Base.Documents) > 0:
+	case p.Rotation == nil && (!b.Genesis() || len(b.Base.Documents) > 0):
 		return contentf("it plans a first root and has a base")
+	case p.Rotation == nil && p.TargetsExpires.IsZero():
+		return contentf("it plans first targets without an expiry")
 	case p.Algorithm != "p256" && p.Algorithm != "p384":
 		return contentf("the plan's algorithm is %q, not p256 or p384", p.Algorithm)
 	}
+	if p.Rotation != nil {
+		if err := b.checkRotation(); err != nil {
+			return err
+		}
+	}
 	return p.checkNames()
+}
+
+// checkRotation holds a plan against the root that it changes.
+func (b *Bundle) checkRotation() error {
+	p, root := b.Plan, b.TrustedRoot()
+	switch {
+	case root == nil || root.Type() != tuf.Root:
+		return contentf("it plans a rotation and has no root to change")
+	case len(p.Holders) == 0:
+		return contentf("it plans a rotation without a key to make: such a bundle holds the documents")
+	case len(p.Files) > 0:
+		return contentf("it plans a rotation and lists target files")
+	case !p.TargetsExpires.IsZero() && b.Base.Document(tuf.Targets) == nil:
+		return contentf("it plans to sign targets anew and does not hold them")
+	}
+	keys, seen := root.Keys(), map[tuf.Digest]bool{}
+	once := func(k tuf.Key, root, targets bool) error {
+		if seen[k.SPKI] || !root && !targets {
+			return contentf("the rotation lists key %s twice, or for no role", k.ID)
+		}
+		seen[k.SPKI] = true
+		return nil
+	}
+	for _, k := range p.Rotation.Keep {
+		key, ok := keys[k.KeyID]
+		if !ok {
+			return contentf("the rotation keeps key %q, which root %d does not list", k.KeyID, root.Version())
+		}
+		if err := once(key, k.Root, k.Targets); err != nil {
+			return err
+		}
+	}
+	for _, k := range p.Rotation.Join {
+		if _, listed := keys[k.Key.ID]; listed {
+			return contentf("key %s is to join, and root %d lists it already", k.Key.ID, root.Version())
+		}
+		if strings.TrimSpace(k.Holder) == "" {
+			return contentf("key %s is to join and has no holder", k.Key.ID)
+		}
+		if err := once(k.Key, k.Root, k.Targets); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // checkNames refuses what would be one person or one file twice.

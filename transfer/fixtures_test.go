@@ -184,6 +184,26 @@ func plan() *Bundle {
 	}}
 }
 
+// plannedRotation gives Carol a new token, lets Dana join with a key that she
+// has, and answers a compromise.
+func plannedRotation(t testing.TB) *Bundle {
+	t.Helper()
+	base := rotationBase(t)
+	base.Documents = []Document{{tuf.Targets, genesis(t, "Alice", "Bob").Document(tuf.Targets)}}
+	return &Bundle{Purpose: "new tokens", Created: today, Declared: today.Add(-time.Hour), Base: base, Plan: &Plan{
+		Holders:          []PlannedHolder{{"Carol", true, false}},
+		RootThreshold:    2,
+		TargetsThreshold: 1,
+		Algorithm:        "p256",
+		RootExpires:      today.AddDate(1, 0, 0),
+		TargetsExpires:   today.AddDate(0, 3, 0),
+		Rotation: &Rotation{
+			Keep: []KeptKey{{who("Alice").key.ID, true, true}},
+			Join: []KnownKey{{who("Dana").key, "Dana", 13078780, true, false}},
+		},
+	}}
+}
+
 // samples are bundles of every kind.
 func samples(t testing.TB) map[string]*Bundle {
 	return map[string]*Bundle{
@@ -193,6 +213,7 @@ func samples(t testing.TB) map[string]*Bundle {
 		"a release":           release(t),
 		"a signed release":    release(t, "Carol", "Alice"),
 		"a rotation":          rotation(t, "Dana"),
+		"a planned rotation":  plannedRotation(t),
 		"a delegated release": realDelegation(t),
 	}
 }

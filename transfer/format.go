@@ -9,6 +9,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"time"
 
 	"conclave/ceremony/tuf"
 )
@@ -74,6 +75,18 @@ func (w *wire) head(b *Bundle) {
 	w.moment(&b.Created)
 	w.key("practice")
 	w.flag(&b.Practice)
+	w.optionalMoment("declared", &b.Declared)
+}
+
+// optionalMoment is a time that is there or not. The zero time is not there: it has no spelling of its own.
+func (w *wire) optionalMoment(name string, t *time.Time) {
+	if !w.optional(name, !t.IsZero()) {
+		return
+	}
+	w.moment(t)
+	if w.err == nil && t.IsZero() {
+		w.fail("a time that is not there is left out")
+	}
 }
 
 func (w *wire) format() {
@@ -100,21 +113,65 @@ func (w *wire) plan(p *Plan) {
 	list(w, listLayout, &p.Timestamp, MaxPlanKeys, (*wire).publicKey)
 	w.key("root_expires")
 	w.moment(&p.RootExpires)
-	w.key("targets_expires")
-	w.moment(&p.TargetsExpires)
+	w.optionalMoment("targets_expires", &p.TargetsExpires)
 	w.key("files")
 	list(w, listLayout, &p.Files, MaxFiles, (*wire).plannedFile)
+	if w.optional("rotation", p.Rotation != nil) {
+		if w.reading {
+			p.Rotation = new(Rotation)
+		}
+		w.rotation(p.Rotation)
+	}
 	w.end()
+}
+
+func (w *wire) rotation(r *Rotation) {
+	w.begin(objectLayout)
+	w.key("keep")
+	list(w, listLayout, &r.Keep, MaxHolders, (*wire).kept)
+	w.key("join")
+	list(w, listLayout, &r.Join, MaxHolders, (*wire).known)
+	w.end()
+}
+
+func (w *wire) kept(k *KeptKey) {
+	w.begin(objectLayout)
+	w.key("keyid")
+	w.str(&k.KeyID, MaxName)
+	w.roles(&k.Root, &k.Targets)
+	w.end()
+}
+
+func (w *wire) known(k *KnownKey) {
+	w.begin(objectLayout)
+	w.key("key")
+	w.publicKey(&k.Key)
+	w.key("holder")
+	w.str(&k.Holder, MaxName)
+	w.key("serial")
+	w.serial(&k.Serial)
+	w.roles(&k.Root, &k.Targets)
+	w.end()
+}
+
+func (w *wire) roles(root, targets *bool) {
+	w.key("root")
+	w.flag(root)
+	w.key("targets")
+	w.flag(targets)
+}
+
+func (w *wire) serial(n *uint32) {
+	wide := int64(*n)
+	w.number(&wide, 0, 1<<32-1)
+	*n = uint32(wide)
 }
 
 func (w *wire) holder(h *PlannedHolder) {
 	w.begin(objectLayout)
 	w.key("name")
 	w.str(&h.Name, MaxName)
-	w.key("root")
-	w.flag(&h.Root)
-	w.key("targets")
-	w.flag(&h.Targets)
+	w.roles(&h.Root, &h.Targets)
 	w.end()
 }
 
@@ -246,9 +303,7 @@ func (w *wire) evidence(e *Evidence) {
 	w.key("keyid")
 	w.str(&e.KeyID, MaxName)
 	w.key("serial")
-	serial := int64(e.Serial)
-	w.number(&serial, 0, 1<<32-1)
-	e.Serial = uint32(serial)
+	w.serial(&e.Serial)
 	for _, field := range []struct {
 		name string
 		text *string

@@ -60,6 +60,7 @@ func compareBundles(a, b *Bundle) error {
 	}
 	return cmp.Or(
 		differ("purpose", strconv.Quote(a.Purpose), strconv.Quote(b.Purpose)),
+		differ("time of the declared compromise", a.Declared.UTC().String(), b.Declared.UTC().String()),
 		differ("practice mark", strconv.FormatBool(a.Practice), strconv.FormatBool(b.Practice)),
 		compareRoots(a.Base.Roots, b.Base.Roots),
 		compareDocuments("payload of the base", a.Base.Documents, b.Base.Documents),
