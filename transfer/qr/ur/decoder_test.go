@@ -205,24 +205,47 @@ func TestMessagesBeyondTheLimitsAreNotCut(t *testing.T) {
 	}
 }
 
-func TestDenseOrderSkipsSmallPartsOnly(t *testing.T) {
-	e := mustEncoder(t, wolf(3000), 60)
-	k := e.Stream().Fragments
-	order, before := e.Dense(), uint32(0)
-	for i := range 5 * k {
-		seq := order.Next()
-		if i < k && seq != uint32(i+1) {
-			t.Fatalf("the first pass has part %d at %d", seq, i)
-		}
-		for skipped := before + 1; skipped < seq; skipped++ {
-			if 5*e.Degree(skipped) >= k {
-				t.Fatalf("part %d of degree %d was skipped", skipped, e.Degree(skipped))
+func TestDenseOrderIsFragmentsThenAllThenHalves(t *testing.T) {
+	for _, k := range []int{2, 3, 5, 10, 50, 100} {
+		e := mustEncoder(t, wolf(20*k), 20)
+		order, before := e.Dense(), uint32(k)
+		for i := range 5 * k {
+			seq := order.Next()
+			degree := e.Degree(seq)
+			switch {
+			case i < k:
+				if seq != uint32(i+1) {
+					t.Fatalf("K %d: part %d comes at %d", k, seq, i)
+				}
+			case i == k && k <= smallMessage:
+				if degree != k {
+					t.Fatalf("K %d: the first mixed part has %d fragments", k, degree)
+				}
+			case seq <= before || 5*degree < 2*k || 3*degree > 2*k+3:
+				t.Fatalf("K %d: part %d of %d fragments comes after %d", k, seq, degree, before)
+			default:
+				before = seq
 			}
 		}
-		if i >= k && 5*e.Degree(seq) < k {
-			t.Fatalf("part %d of degree %d was shown", seq, e.Degree(seq))
+	}
+}
+
+func TestOneLostFrameNeedsOneMore(t *testing.T) {
+	e := mustEncoder(t, wolf(600), 60)
+	k := e.Stream().Fragments
+	for lost := range k {
+		order := e.Dense()
+		d := mustDecoder(t, e.Part(1))
+		for i := range k + 1 {
+			if seq := order.Next(); i != lost {
+				if _, err := d.Add(e.Part(seq)); err != nil {
+					t.Fatal(err)
+				}
+			}
 		}
-		before = seq
+		if d.Message() == nil {
+			t.Errorf("frame %d is lost: %d of %d", lost, d.Rank(), k)
+		}
 	}
 }
 

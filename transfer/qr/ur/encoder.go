@@ -69,19 +69,43 @@ const LastSeq = 1<<16 - 1
 
 // A Sequence says in which order parts are shown. The zero value is not usable.
 type Sequence struct {
-	encoder  *Encoder
-	smallest int // number of fragments in a mixed part
-	seq      uint32
+	encoder   *Encoder
+	low, high int    // fragments that a mixed part may have
+	all       uint32 // number of the part of all fragments, which is shown first of the mixed ones; 0 for none
+	seq       uint32
 }
 
 // Compatible is the standard's order: every part, one after the other. Decoders
 // that cannot eliminate need it.
-func (e *Encoder) Compatible() *Sequence { return &Sequence{encoder: e} }
+func (e *Encoder) Compatible() *Sequence {
+	return &Sequence{encoder: e, low: 1, high: e.stream.Fragments}
+}
 
-// Dense is the order for decoders that eliminate, as ours does: after the
-// first pass only parts of at least K/5 fragments, so that nearly every part is news.
+// smallMessage is up to how many fragments the part of all of them is worth looking for.
+const smallMessage = 64
+
+// Dense is the order for decoders that eliminate, as ours does. After the fragments themselves comes the
+// part of all of them, so that whoever missed one frame needs only this; then parts of about
+// half the fragments, each of which is news to nearly everybody.
 func (e *Encoder) Dense() *Sequence {
-	return &Sequence{encoder: e, smallest: (e.stream.Fragments + 4) / 5}
+	k := e.stream.Fragments
+	s := &Sequence{encoder: e, low: (2*k + 4) / 5}
+	s.high = max(2*k/3, s.low+1)
+	if k <= smallMessage {
+		s.all = e.firstOfAll()
+	}
+	return s
+}
+
+// firstOfAll is the number of the first part of all fragments, 0 where there is none.
+func (e *Encoder) firstOfAll() uint32 {
+	k := e.stream.Fragments
+	for seq := uint32(k) + 1; seq <= LastSeq; seq++ {
+		if e.Degree(seq) == k {
+			return seq
+		}
+	}
+	return 0
 }
 
 // Next is the number of the next part. Where one part is all, it stays.
@@ -90,11 +114,16 @@ func (s *Sequence) Next() uint32 {
 	if k == 1 {
 		return 1
 	}
+	if s.seq == k && s.all != 0 {
+		all := s.all
+		s.all = 0
+		return all
+	}
 	for {
 		if s.seq++; s.seq > LastSeq {
 			s.seq = k + 1
 		}
-		if s.seq <= k || s.encoder.Degree(s.seq) >= s.smallest {
+		if d := s.encoder.Degree(s.seq); s.seq <= k || d >= s.low && d <= s.high {
 			return s.seq
 		}
 	}
