@@ -56,11 +56,14 @@ func (s *search) run() {
 			s.combine()
 		}
 	}
-	if !s.done() && !s.late() && len(s.found) == 0 {
+	if !s.done() && !s.late() {
 		s.complete()
 		s.combine()
 	}
 }
+
+// maxFrames bounds how many finders are kept: those of 80 symbols.
+const maxFrames = 240
 
 // look adds the finders that one pass sees.
 func (s *search) look(q pass) {
@@ -75,7 +78,7 @@ func (s *search) look(q pass) {
 		return
 	}
 	for _, h := range p.binarize(q.reach, q.margin).scan(1) {
-		if s.late() {
+		if s.late() || len(s.frames) >= maxFrames {
 			return
 		}
 		h.c, h.wide, h.high = h.c.mul(scale), h.wide*scale, h.high*scale
@@ -153,14 +156,17 @@ func (t *triple) key() [3]int {
 	return [3]int{int(t.tl.c.x)<<16 | int(t.tl.c.y), int(t.tr.c.x)<<16 | int(t.tr.c.y), int(t.bl.c.x)<<16 | int(t.bl.c.y)}
 }
 
-// taken tells whether a finder belongs to a symbol that has been read.
+// taken tells whether one of a triple's finders belongs to a symbol that has
+// been read.
 func (s *search) taken(t *triple) bool {
+	return s.read(t.tl.c) || s.read(t.tr.c) || s.read(t.bl.c)
+}
+
+// read tells whether a point lies in a symbol that has been read.
+func (s *search) read(c point) bool {
 	for i := range s.found {
-		q := &s.found[i].pose
-		for _, f := range []*frame{&t.tl, &t.tr, &t.bl} {
-			if q.covers(f.c) {
-				return true
-			}
+		if s.found[i].pose.covers(c) {
+			return true
 		}
 	}
 	return false

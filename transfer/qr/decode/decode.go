@@ -123,15 +123,19 @@ func (d *Decoder) acquire(p *plane, began time.Time) ([]string, error) {
 			return contents(i.found), nil
 		}
 	}
-	if texts := d.others(p, until); len(texts) > 0 {
+	if texts := d.others(p, until, len(s.frames)); len(texts) > 0 {
 		return texts, nil
 	}
 	return nil, &s.miss
 }
 
-// others asks the other decoders.
-func (d *Decoder) others(p *plane, until time.Time) []string {
-	if d.opt.Cascade {
+// crowd is the number of finders from which gozxing is not asked: its time
+// grows with their cube, to seconds for a wallpaper of them.
+const crowd = 32
+
+// others asks the other decoders, knowing how many finders there seem to be.
+func (d *Decoder) others(p *plane, until time.Time, finders int) []string {
+	if d.opt.Cascade && finders < crowd {
 		if texts := cascade(p, until); len(texts) > 0 {
 			return texts
 		}

@@ -1,6 +1,9 @@
 package decode
 
-import "math"
+import (
+	"math"
+	"sort"
+)
 
 // frame is a finder pattern as the picture shows it: its centre and one module
 // in its two directions.
@@ -40,19 +43,14 @@ const minFit = .5
 // starts are refined by the borders they find, and the best result is kept.
 func (p *plane) frameOf(h hit) (frame, bool) {
 	best := frame{fit: -1}
-	for i := range 4 {
-		s, c := math.Sincos(float64(i) * math.Pi / 8)
-		for _, m := range [...][2]float64{{h.wide, h.high}, {h.wide, h.wide}, {h.high, h.high}} {
-			k := max(s, math.Abs(c)) // a line across a turned square is longer
-			f := frame{c: h.c, u: point{c, s}.mul(m[0] * k), v: point{-s, c}.mul(m[1] * k)}
-			if f.fit = p.finderFit(&f); f.fit < hopeless {
-				continue
-			}
-			if g, ok := p.polish(f); ok && g.fit > goodFit {
-				return g, true
-			} else if g.fit > best.fit {
-				best = g
-			}
+	starts := p.starts(h)
+	for i := 0; i < len(starts) && i < maxStarts; i++ {
+		g, ok := p.polish(starts[i])
+		if ok && g.fit > goodFit {
+			return g, true
+		}
+		if g.fit > best.fit {
+			best = g
 		}
 	}
 	if best.fit < hopeless {
@@ -60,6 +58,25 @@ func (p *plane) frameOf(h hit) (frame, bool) {
 	}
 	p.climb(&best)
 	return p.polish(best)
+}
+
+// maxStarts bounds how many starts are refined.
+const maxStarts = 4
+
+// starts are frames at a hit in several directions and sizes, best first.
+func (p *plane) starts(h hit) (out []frame) {
+	for i := range 4 {
+		s, c := math.Sincos(float64(i) * math.Pi / 8)
+		k := max(s, math.Abs(c)) // a line across a turned square is longer
+		for _, m := range [...][2]float64{{h.wide, h.high}, {h.wide, h.wide}, {h.high, h.high}} {
+			f := frame{c: h.c, u: point{c, s}.mul(m[0] * k), v: point{-s, c}.mul(m[1] * k)}
+			if f.fit = p.finderFit(&f); f.fit > hopeless {
+				out = append(out, f)
+			}
+		}
+	}
+	sort.SliceStable(out, func(i, j int) bool { return out[i].fit > out[j].fit })
+	return out
 }
 
 // hopeless is the correlation below which a start is not followed, and goodFit

@@ -1,6 +1,9 @@
 package decode
 
-import "sort"
+import (
+	"slices"
+	"sort"
+)
 
 // pair is two finders that may belong to one symbol whose third was not seen.
 type pair struct {
@@ -16,7 +19,7 @@ const maxPairs = 6
 // it must be: glare, smear and noise hide it from a line scan sooner than from
 // a comparison with the whole pattern.
 func (s *search) complete() {
-	fs := append([]frame(nil), s.frames...)
+	fs := slices.DeleteFunc(slices.Clone(s.frames), func(f frame) bool { return s.read(f.c) })
 	var pairs []pair
 	for i := range fs {
 		for j := i + 1; j < len(fs); j++ {

@@ -67,25 +67,46 @@ func inFrame(f *frame, d point) (i, j float64, ok bool) {
 	return i, j, math.Abs(i)+math.Abs(j) > 1
 }
 
+// neighbour is a finder seen from another, by its index.
+type neighbour struct {
+	i int
+	l link
+}
+
+// maxNeighbours bounds how many finders in one direction are combined, so that
+// a page full of finders does not cost the cube of their number.
+const maxNeighbours = 6
+
+// neighbours are the finders in line with one, along its two directions.
+func neighbours(fs []frame, a int) (us, vs []neighbour) {
+	for b := range fs {
+		if a == b {
+			continue
+		}
+		l, ok := linkOf(&fs[a], &fs[b])
+		switch {
+		case !ok:
+		case l.alongU:
+			us = append(us, neighbour{b, l})
+		default:
+			vs = append(vs, neighbour{b, l})
+		}
+	}
+	return nearest(us, fs), nearest(vs, fs)
+}
+
+// nearest keeps those that go together best, with a slight liking for near.
+func nearest(ns []neighbour, fs []frame) []neighbour {
+	rate := func(n *neighbour) float64 { return n.l.cost - 2*fs[n.i].fit + n.l.count/200 }
+	sort.SliceStable(ns, func(i, j int) bool { return rate(&ns[i]) < rate(&ns[j]) })
+	return ns[:min(len(ns), maxNeighbours)]
+}
+
 // triples finds all plausible triples, best first.
 func triples(fs []frame) []triple {
 	var out []triple
 	for a := range fs {
-		type seen struct {
-			i int
-			l link
-		}
-		var us, vs []seen
-		for b := range fs {
-			if a == b {
-				continue
-			}
-			if l, ok := linkOf(&fs[a], &fs[b]); ok && l.alongU {
-				us = append(us, seen{b, l})
-			} else if ok {
-				vs = append(vs, seen{b, l})
-			}
-		}
+		us, vs := neighbours(fs, a)
 		for _, u := range us {
 			for _, v := range vs {
 				if t, ok := newTriple(&fs[a], &fs[u.i], &fs[v.i], u.l, v.l); ok {

@@ -32,6 +32,8 @@ var Classes = []Class{Clean, Good, Typical, Poor}
 type Spec struct {
 	Class   Class
 	Seed    uint64
+	Swap    bool // show the other frame: the same view with Text and Next exchanged
+	Tight   bool // no room around the symbol, instead of 640 by 480 pixels at least
 	Version int  // 1 to 40
 	LevelM  bool // error correction M instead of L
 	Module  float64

@@ -13,7 +13,7 @@ const quiet = 2
 type Picture struct {
 	Gray *image.Gray
 	Text string // what the symbol holds
-	Next string // what the ghost or the torn rows hold, "" if there is none
+	Next string // what the ghost or the torn rows hold, if there are any
 	view *view
 }
 
@@ -23,14 +23,16 @@ func (p *Picture) Pixel(mx, my float64) (x, y float64) { return p.view.pixelAt(m
 // Picture renders the Spec.
 func (s Spec) Picture() (*Picture, error) {
 	r := rand.New(rand.NewPCG(s.Seed, 1))
-	pic := &Picture{Text: text(r, s.Version, s.LevelM)}
+	pic := &Picture{Text: text(r, s.Version, s.LevelM), Next: text(r, s.Version, s.LevelM)}
+	if s.Swap {
+		pic.Text, pic.Next = pic.Next, pic.Text
+	}
 	now, err := Symbol(pic.Text, s.Version, s.LevelM)
 	if err != nil {
 		return nil, err
 	}
 	next := now
 	if s.Ghost > 0 || s.Tear > 0 {
-		pic.Next = text(r, s.Version, s.LevelM)
 		if next, err = Symbol(pic.Next, s.Version, s.LevelM); err != nil {
 			return nil, err
 		}
@@ -142,6 +144,9 @@ func newView(s Spec, r *rand.Rand) *view {
 	reach := side * max(1, s.aspect()) * (math.Abs(math.Cos(a)) + math.Abs(math.Sin(a))) * 1.08
 	v := &view{spec: s, modules: n}
 	v.w, v.h = max(640, int(reach*1.25)), max(480, int(reach*1.05))
+	if s.Tight {
+		v.w, v.h = int(reach*1.15), int(reach*1.05)
+	}
 	v.dist = 3 * max(side, float64(v.w)/2)
 	v.ox = float64(v.w)/2 + (r.Float64()-.5)*max(0, float64(v.w)-reach)*.8
 	v.oy = float64(v.h)/2 + (r.Float64()-.5)*max(0, float64(v.h)-reach)*.8

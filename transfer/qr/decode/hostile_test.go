@@ -1,0 +1,86 @@
+package decode
+
+import (
+	"image"
+	"math/rand/v2"
+	"testing"
+	"time"
+)
+
+// hostile are pictures that are all work and no symbol, at a camera's size.
+func hostile(t testing.TB) map[string]*image.Gray {
+	const w, h = 1280, 720
+	r := rand.New(rand.NewPCG(1, 2))
+	fill := func(v func(x, y int) uint8) *image.Gray {
+		img := image.NewGray(image.Rect(0, 0, w, h))
+		for i := range img.Pix {
+			img.Pix[i] = v(i%w, i/w)
+		}
+		return img
+	}
+	var bits [w / 3 * h]bool
+	for i := range bits {
+		bits[i] = r.IntN(2) == 0
+	}
+	finder := func(x, y int) uint8 { // a wallpaper of finder patterns
+		x, y = x/4%10-4, y/4%10-4
+		if max(x, -x, y, -y) <= 4 && finderColour(x, y) == dark {
+			return 20
+		}
+		return 230
+	}
+	symbols := page(w, h, map[image.Point]*image.Gray{})
+	m := drawModules(spoiltModules(t), 4)
+	for y := range h { // a wallpaper of symbols that cannot be read
+		for x := range w {
+			symbols.Pix[y*w+x] = m.Pix[y%m.Rect.Dy()*m.Stride+x%m.Rect.Dx()]
+		}
+	}
+	return map[string]*image.Gray{
+		"even":        fill(func(int, int) uint8 { return 128 }),
+		"noise":       fill(func(int, int) uint8 { return uint8(r.IntN(256)) }),
+		"chequered":   fill(func(x, y int) uint8 { return uint8((x/3 + y/3) % 2 * 200) }),
+		"blocks":      fill(func(x, y int) uint8 { return uint8(200 * min(1, b2i(bits[y/3*(w/3)+x/3]))) }),
+		"finders":     fill(finder),
+		"unreadables": symbols,
+	}
+}
+
+func b2i(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// spoiltModules is a symbol with every pattern in place and no sense.
+func spoiltModules(t testing.TB) [][]bool {
+	m := symbol(t, "NO SENSE", 10, false)
+	tpl := templateOf(10)
+	r := rand.New(rand.NewPCG(5, 5))
+	for y := range m {
+		for x := range m {
+			if tpl.at(x, y) == unknown && x > 8 && y > 8 {
+				m[y][x] = r.IntN(2) == 0
+			}
+		}
+	}
+	return m
+}
+
+// The attack: a poster of finder patterns, or of symbols that make no sense,
+// behind the keyholder holds the decoder up until frames are lost. The limit
+// here is far above the deadline, for busy machines; the benchmark measures.
+func TestHopelessPicturesEndInTime(t *testing.T) {
+	for name, img := range hostile(t) {
+		d := New(Frames())
+		began := time.Now()
+		texts, err := d.Decode(img)
+		if err == nil {
+			t.Errorf("%s: read %q", name, texts)
+		}
+		if took := time.Since(began); took > 8*slow*FrameDeadline {
+			t.Errorf("%s: took %v, deadline %v", name, took, FrameDeadline)
+		}
+	}
+}

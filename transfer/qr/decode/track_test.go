@@ -1,0 +1,77 @@
+package decode
+
+import (
+	"fmt"
+	"image"
+	"math"
+	"testing"
+
+	"conclave/transfer/qr/decode/corpus"
+)
+
+// spec is an ordinary picture of a version.
+func spec(version int) corpus.Spec {
+	s := corpus.Draw(corpus.Good, 4)
+	s.Version, s.Module, s.Ghost, s.Tear, s.CellW, s.CellH, s.Gap = version, 4, 0, 0, 0, 0, 0
+	return s
+}
+
+func TestTrackingFollowsAHand(t *testing.T) {
+	d := New(Options{Deadline: patient().opt.Deadline, Track: true})
+	acquired := 0
+	for i := range 8 {
+		s := spec(6)
+		s.Rotation = 5 * math.Sin(float64(i)/3)
+		s.Tilt = 6 + 4*math.Cos(float64(i)/4)
+		s.Module = 4 + .15*math.Sin(float64(i))
+		p := picture(t, s)
+		before := len(d.last)
+		if before == 1 && len(d.track(newPlane(p.Gray))) == 0 {
+			acquired++
+		}
+		texts, err := d.Decode(p.Gray)
+		if err != nil || texts[0] != p.Text {
+			t.Errorf("frame %d: %v", i, err)
+		}
+	}
+	if acquired > 1 {
+		t.Errorf("lost the symbol %d times in 8 frames", acquired)
+	}
+}
+
+func TestTrackingReadsWhatTheSymbolHoldsNow(t *testing.T) {
+	d := New(Options{Deadline: patient().opt.Deadline, Track: true})
+	for i := range 5 {
+		text := fmt.Sprintf("FRAME %d OF 5", i)
+		texts, err := d.Decode(drawModules(symbol(t, text, 6, false), 4))
+		if err != nil || texts[0] != text {
+			t.Fatalf("frame %d: got %q, %v", i, texts, err)
+		}
+	}
+}
+
+func TestLostSymbolIsFoundAgain(t *testing.T) {
+	one := drawModules(symbol(t, "ONE", 6, false), 4)
+	two := drawModules(symbol(t, "TWO", 9, false), 3)
+	d := New(Options{Deadline: patient().opt.Deadline, Track: true})
+	for _, c := range []struct {
+		name string
+		img  *image.Gray
+		want string
+	}{
+		{"first sight", page(600, 400, map[image.Point]*image.Gray{{10, 10}: one}), "ONE"},
+		{"jumped aside", page(600, 400, map[image.Point]*image.Gray{{300, 100}: one}), "ONE"},
+		{"gone", page(600, 400, nil), ""},
+		{"another version", page(600, 400, map[image.Point]*image.Gray{{100, 50}: two}), "TWO"},
+		{"another size of picture", page(400, 600, map[image.Point]*image.Gray{{100, 250}: two}), "TWO"},
+	} {
+		texts, err := d.Decode(c.img)
+		if c.want == "" {
+			if err == nil {
+				t.Errorf("%s: got %q", c.name, texts)
+			}
+		} else if err != nil || len(texts) != 1 || texts[0] != c.want {
+			t.Errorf("%s: got %q, %v", c.name, texts, err)
+		}
+	}
+}
