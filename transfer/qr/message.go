@@ -178,4 +178,24 @@ func (s *Shelf) Find(want tuf.Digest) ([]byte, bool) {
 	return b, ok
 }
 
-var errTooSmall = errors.New("show frames: the symbol is too small to carry anything")
+// A TooLargeError says that a message cannot be cut into frames of the size that there is room for.
+type TooLargeError struct {
+	Bytes int // of the message
+	Chars int // of a frame
+	Err   error
+}
+
+func (e *TooLargeError) Error() string {
+	return fmt.Sprintf("show %d bytes in frames of %d characters: %v", e.Bytes, e.Chars, e.Err)
+}
+
+// Unwrap gives the reason.
+func (e *TooLargeError) Unwrap() error { return e.Err }
+
+// Hint says what to do.
+func (e *TooLargeError) Hint() string {
+	return "Enlarge the window, use a smaller font or denser cells, or send only what is new since a file that the other side has. " +
+		"A stick carries any size."
+}
+
+var errTooSmall = errors.New("nothing fits into one")

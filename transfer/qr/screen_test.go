@@ -53,6 +53,9 @@ func painted(t testing.TB, term vt10x.Terminal) (lines []string) {
 
 // A bundle crosses from the terminal's own screen to programs of others, and back into a bundle.
 func TestOthersReadTheBundleFromTheScreen(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it takes seconds, and shares nothing")
+	}
 	waiting := qrtest.Waiting(t, 40, 3)
 	m := mustPack(t, waiting)
 	font := qrtest.Font{Width: 8, Height: 16}

@@ -60,12 +60,12 @@ func (s *Sender) Resize(chars int) error {
 	}
 	message := ur.WrapBytes(s.message.Envelope.Bytes())
 	size := s.style.form().FragmentSize(len(message), chars)
-	if size == 0 {
-		return errTooSmall
+	encoder, err := (*ur.Encoder)(nil), errTooSmall
+	if size > 0 {
+		encoder, err = ur.NewEncoder(message, size)
 	}
-	encoder, err := ur.NewEncoder(message, size)
 	if err != nil {
-		return err
+		return &TooLargeError{len(message), chars, err}
 	}
 	s.chars, s.encoder, s.order = chars, encoder, encoder.Dense()
 	if s.style == Compatible {

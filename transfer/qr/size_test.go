@@ -64,6 +64,9 @@ func crosses(t *testing.T, m *qr.Message, want *transfer.Bundle, shelf *qr.Shelf
 }
 
 func TestTwoMegabytesWithTenChangesCrossInFewFrames(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it takes seconds, and shares nothing")
+	}
 	waiting := qrtest.Waiting(t, 11000, 3, 40, 500, 1200, 3000, 4000, 5500, 7000, 8000, 10999)
 	if n := len(waiting.Document(tuf.Targets).Bytes()); n < 2_000_000 {
 		t.Fatalf("the targets have %d bytes", n)

@@ -411,10 +411,13 @@ func TestBundleCrossesWithoutAnyBase(t *testing.T) {
 }
 
 func TestTooSmallSymbolsAreRefused(t *testing.T) {
-	if _, err := qr.NewSender(mustFile(t, noise(100, 1)), qr.Dense, 40); err == nil {
-		t.Error("no error")
-	}
-	if _, err := qr.NewSender(mustFile(t, noise(1<<20, 1)), qr.Dense, 100); err == nil {
-		t.Error("no error for too many fragments")
+	for name, c := range map[string]struct{ bytes, chars int }{
+		"a symbol that holds nothing": {100, 40}, "too many frames": {1 << 20, 100}, "too long a message": {ur.MaxMessage, 4000},
+	} {
+		_, err := qr.NewSender(mustFile(t, noise(c.bytes, 1)), qr.Dense, c.chars)
+		var large *qr.TooLargeError
+		if !errors.As(err, &large) || large.Hint() == "" {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }

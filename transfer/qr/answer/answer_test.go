@@ -2,13 +2,12 @@ package answer
 
 import (
 	"bytes"
+	"encoding/asn1"
 	"errors"
 	"math/big"
 	"slices"
 	"strings"
 	"testing"
-
-	"encoding/asn1"
 
 	"conclave/ceremony/tuf"
 	"conclave/transfer"

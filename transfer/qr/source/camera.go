@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"image"
-
 	"time"
 
 	"conclave/transfer/qr"

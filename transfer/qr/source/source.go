@@ -191,8 +191,13 @@ func kindOf(head []byte) func(*bufio.Reader) (reading, error) {
 		magic string
 		open  func(*bufio.Reader) (reading, error)
 	}{
-		{"\x89PNG\r\n\x1a\n", readPNG}, {"\xff\xd8\xff", readJPEG}, {"GIF87a", readGIF}, {"GIF89a", readGIF},
-		{"P5", readPGM}, {"YUV4MPEG2 ", readY4M}, {"%PDF-", readPDF},
+		{"\x89PNG\r\n\x1a\n", readPNG},
+		{"\xff\xd8\xff", readJPEG},
+		{"GIF87a", readGIF},
+		{"GIF89a", readGIF},
+		{"P5", readPGM},
+		{"YUV4MPEG2 ", readY4M},
+		{"%PDF-", readPDF},
 	} {
 		if bytes.HasPrefix(head, []byte(kind.magic)) {
 			return kind.open
