@@ -29,7 +29,7 @@ const (
 )
 
 // A Config says where a repository is published and with which online keys. Its
-// file is strict JSON; relative paths in it are relative to the file.
+// file is strict JSON, in which whole lines may be comments, behind //; relative paths in it are relative to the file.
 type Config struct {
 	Store          string `json:"store"`                     // URL: file:… or s3:…
 	PinnedRoot     string `json:"pinned_root"`               // the root that everything is verified from; written by the first push
@@ -75,7 +75,7 @@ func ParseConfig(raw []byte) (*Config, error) {
 		return nil, fmt.Errorf("longer than %d bytes", maxConfig)
 	}
 	c := new(Config)
-	if err := strictUnmarshal(raw, c); err != nil {
+	if err := strictUnmarshal(withoutComments(raw), c); err != nil {
 		return nil, err
 	}
 	return c, c.check()
@@ -122,14 +122,55 @@ func (c *Config) resolve(dir string) {
 
 // Write creates the configuration's file. It overwrites nothing.
 func (c *Config) Write(path string) error {
-	raw, err := json.MarshalIndent(c, "", "  ")
+	raw, err := c.Text()
 	if err != nil {
 		return fmt.Errorf("write configuration: %w", err)
 	}
-	if err := writeNew(path, append(raw, '\n'), 0o644); err != nil {
+	if err := writeNew(path, raw, 0o644); err != nil {
 		return fmt.Errorf("write configuration: %w", err)
 	}
 	return nil
+}
+
+// Text is the configuration's file: every field with a word on what it says.
+func (c *Config) Text() ([]byte, error) {
+	raw, err := json.MarshalIndent(c, "", "  ")
+	if err != nil {
+		return nil, err
+	}
+	var text bytes.Buffer
+	for line := range strings.Lines(string(raw) + "\n") {
+		name, _, _ := strings.Cut(strings.TrimPrefix(strings.TrimSpace(line), `"`), `"`)
+		if comment := configComments[name]; comment != "" {
+			fmt.Fprintf(&text, "  // %s\n", strings.ReplaceAll(comment, "\n", "\n  // "))
+		}
+		text.WriteString(line)
+	}
+	return text.Bytes(), nil
+}
+
+// configComments stand above the fields of a new configuration.
+var configComments = map[string]string{
+	"store":           "Where the repository lies: file:DIR, or\ns3://BUCKET/PREFIX?region=…&endpoint=https://…&addressing=path&profile=…",
+	"pinned_root":     "The root that everything is verified from. The first push writes it.",
+	"snapshot_key":    "The online keys: a file (encrypted PEM), pkcs11:…, awskms://…, gcpkms://…, azurekms://… or hashivault://…",
+	"passphrase_file": "What opens key files: a file for its owner's eyes only, credential:NAME (of systemd) or env:NAME.",
+	"state_dir":       "The memory of this host: what it has seen live, and what is under way.",
+	"practice":        "Whether only rehearsals are published here.",
+	"snapshot_days":   "How long online documents are valid. Refresh several times within timestamp_days.",
+	"public_metadata": "Where clients read the metadata. It is looked at after every push.",
+}
+
+// withoutComments blanks lines that begin with //. A string cannot contain a line's end, so none is cut.
+func withoutComments(raw []byte) []byte {
+	var text bytes.Buffer
+	for line := range bytes.Lines(raw) {
+		if bytes.HasPrefix(bytes.TrimSpace(line), []byte("//")) {
+			line = []byte("\n")
+		}
+		text.Write(line)
+	}
+	return text.Bytes()
 }
 
 // Reader opens the store without any key: enough for Status.

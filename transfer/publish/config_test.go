@@ -57,6 +57,23 @@ func TestConfigIsReadStrictly(t *testing.T) {
 	}
 }
 
+func TestConfigMayHoldComments(t *testing.T) {
+	c, err := publish.ParseConfig([]byte(goodConfig))
+	must(t, err)
+	text, err := c.Text()
+	must(t, err)
+	if !strings.Contains(string(text), "  // Where the repository lies") {
+		t.Errorf("the text explains nothing:\n%s", text)
+	}
+	again, err := publish.ParseConfig(text)
+	if err != nil || *again != *c {
+		t.Errorf("%s is read as %+v, %v", text, again, err)
+	}
+	if _, err := publish.ParseConfig([]byte(strings.Replace(goodConfig, `,"pinned`, ", // here\n\"pinned", 1))); err == nil {
+		t.Error("a comment behind something is accepted")
+	}
+}
+
 func FuzzParseConfig(f *testing.F) {
 	f.Add([]byte(goodConfig))
 	f.Add([]byte(`{"store":"a","store":"b"}`))

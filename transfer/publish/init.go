@@ -59,6 +59,8 @@ type InitOptions struct {
 	Passphrase     *Passphrase
 	SnapshotDays   int // 0 is the default
 	TimestampDays  int
+	PublicMetadata string // URL where clients read the metadata, "" for none
+	Examine        ExamineOptions
 }
 
 // An Initialised is what Init has made.
@@ -66,15 +68,20 @@ type Initialised struct {
 	Config    string  // path of publish.json
 	Snapshot  tuf.Key // public keys, for the ceremony
 	Timestamp tuf.Key
+	Findings  []Finding // what was looked at in the store
 }
 
+// ErrUnfit says that a store was examined and is not one to publish in.
+var ErrUnfit = errors.New("the store is not fit to publish in")
+
 // Init makes two online keys and a configuration in o.Dir. The pinned root is not
-// among them: it comes from the ceremony, with the first push. Nothing is overwritten.
+// among them: it comes from the ceremony, with the first push. Nothing is overwritten. A store that is found
+// unfit is left alone: the error is ErrUnfit, and the findings, which are returned also then, say why.
 func Init(ctx context.Context, o InitOptions) (*Initialised, error) {
 	c := &Config{
 		Store: o.Store, PinnedRoot: "pinned.root.json", StateDir: "state",
 		SnapshotKey: "snapshot.pem", TimestampKey: "timestamp.pem", PassphraseFile: o.PassphraseFile,
-		Practice: o.Practice, SnapshotDays: o.SnapshotDays, TimestampDays: o.TimestampDays,
+		Practice: o.Practice, SnapshotDays: o.SnapshotDays, TimestampDays: o.TimestampDays, PublicMetadata: o.PublicMetadata,
 	}
 	if err := c.check(); err != nil {
 		return nil, fmt.Errorf("init: %w", err)
@@ -88,6 +95,10 @@ func Init(ctx context.Context, o InitOptions) (*Initialised, error) {
 	store, err := Open(absolute.Store)
 	if err != nil {
 		return nil, err
+	}
+	made.Findings = Examine(ctx, store, o.Examine)
+	if !Fit(made.Findings) {
+		return made, withHint(fmt.Errorf("init: %w", ErrUnfit), "nothing was made; set right what has failed and run the same command again")
 	}
 	if o.Practice {
 		if err := MarkPractice(ctx, store); err != nil {

@@ -4,6 +4,7 @@ package publish_test
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"fmt"
 	"io"
 	"net/http"
@@ -13,6 +14,9 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 )
 
 // A fault is what happens to one request on its way.
@@ -275,3 +279,53 @@ func refuse(w http.ResponseWriter, r *http.Request, status int, code string) {
 }
 
 func isTimestamp(r *http.Request) bool { return strings.HasSuffix(r.URL.Path, "timestamp.json") }
+
+func isMissingRoot(r *http.Request) bool { return strings.HasSuffix(r.URL.Path, "1000000.root.json") }
+
+// newForgetful stands in front of the server, ignores one header and signs the request anew: a server
+// that does not know it.
+func newForgetful(t testing.TB, b *bucket, header string) string {
+	t.Helper()
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			panic(http.ErrAbortHandler)
+		}
+		a := b.server.resend(r, body, header)
+		a.write(w, false)
+	}))
+	t.Cleanup(s.Close)
+	return s.URL
+}
+
+// resend passes a request on without one header, signed by the administrator.
+func (s *server) resend(r *http.Request, body []byte, without string) *answer {
+	target, err := url.Parse(s.url)
+	if err != nil {
+		return &answer{err: err}
+	}
+	p := &proxy{target: target}
+	out := p.outgoing(r, bytes.NewReader(body), int64(len(body)))
+	anonymous := out.Header.Get("Authorization") == ""
+	out.Header.Del(without)
+	out.Host = target.Host
+	for _, name := range []string{"Authorization", "X-Amz-Date", "X-Amz-Content-Sha256", "Amz-Sdk-Request", "Amz-Sdk-Invocation-Id", "Accept-Encoding"} {
+		out.Header.Del(name)
+	}
+	if !anonymous {
+		hash := fmt.Sprintf("%x", sha256.Sum256(body))
+		out.Header.Set("X-Amz-Content-Sha256", hash)
+		credentials := aws.Credentials{AccessKeyID: rootAccess, SecretAccessKey: rootSecret}
+		if err := v4.NewSigner(func(o *v4.SignerOptions) { o.DisableURIPathEscaping = true }).SignHTTP(
+			r.Context(), credentials, out, hash, "s3", "us-east-1", time.Now()); err != nil {
+			return &answer{err: err}
+		}
+	}
+	got, err := proxyTransport.RoundTrip(out)
+	if err != nil {
+		return &answer{err: err}
+	}
+	defer got.Body.Close()
+	raw, err := io.ReadAll(got.Body)
+	return &answer{got.StatusCode, got.Header, raw, err}
+}
