@@ -132,8 +132,8 @@ type Reader struct {
 const mark = " #"
 
 // ID names what is in the reader now: another token there later, or the same
-// one again, has another ID. Tokens.Open takes it for the reader's name, and
-// refuses it once it is no longer so.
+// one again, has another ID. Open of the Tokens that gave it takes it for the
+// reader's name, and refuses it once it is no longer so.
 func (r Reader) ID() string {
 	if r.Changes == 0 {
 		return r.Name

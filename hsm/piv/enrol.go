@@ -153,7 +153,7 @@ func (t *token) takeCharge(pin *hsm.PIN) ([]byte, error) {
 // judgeMetadata tells a refused PIN from an object that go-piv cannot read:
 // other programs keep other things there, which are not ours to overwrite.
 func (t *token) judgeMetadata(err error) error {
-	if _, spoken := statusOf(err); err == nil || spoken || broken(err) {
+	if _, spoken := statusOf(err); err == nil || spoken || t.broke(err) {
 		return t.judgePIN(err)
 	}
 	t.verified = true // the PIN went ahead of the object

@@ -96,7 +96,7 @@ func (t *token) key(slot hsm.Slot) (heldKey, error) {
 // something that is no certificate: it is only a label.
 func (t *token) certificate(slot gopiv.Slot) (*x509.Certificate, error) {
 	cert, err := t.yk.Certificate(slot)
-	if broken(err) {
+	if t.broke(err) {
 		return nil, t.fail(err)
 	}
 	return cert, nil // nil beside any other error
@@ -124,7 +124,7 @@ func (t *token) readMetadata(slot gopiv.Slot) (hsm.Key, error) {
 	switch _, spoken := statusOf(err); {
 	case errors.Is(err, gopiv.ErrNotFound):
 		return hsm.Key{}, hsm.ErrNoKey
-	case spoken || broken(err):
+	case spoken || t.broke(err):
 		return hsm.Key{}, t.fail(err)
 	}
 	// An answer that go-piv does not understand, as from newer firmware:
@@ -141,7 +141,7 @@ func (t *token) readAttestation(slot gopiv.Slot, cert *x509.Certificate) (hsm.Ke
 	case err == nil:
 		pin, touch := attestedPolicies(leaf)
 		return hsm.Key{Public: leaf.PublicKey, PINPolicy: pin, TouchPolicy: touch, Generated: true}, nil
-	case broken(err):
+	case t.broke(err):
 		return hsm.Key{}, t.fail(err)
 	case cert == nil:
 		return hsm.Key{}, hsm.ErrNoKey

@@ -53,7 +53,7 @@ func (t *token) readInfo() error {
 	switch {
 	case err == nil:
 		t.saw(tries)
-	case broken(err):
+	case t.broke(err):
 		return fmt.Errorf("read PIN tries: %w", t.fail(err))
 	default:
 		t.info.Retries = -1
@@ -89,11 +89,34 @@ func (t *token) ready(ctx context.Context) error {
 // pass as they are: the token said no, or something that go-piv did not
 // understand.
 func (t *token) fail(err error) error {
-	if !broken(err) {
+	if !t.broke(err) {
 		return err
 	}
 	t.dead = fmt.Errorf("%w: %w", hsm.ErrRemoved, err)
 	return t.dead
+}
+
+// broke reports whether the connection to the token is lost. Some drivers give
+// an empty answer for a card that was pulled, which go-piv calls too short and
+// PC/SC a success: after an answer that nobody understands the token is asked again.
+func (t *token) broke(err error) bool {
+	if err == nil {
+		return false
+	}
+	if _, spoken := statusOf(err); spoken || errors.Is(err, gopiv.ErrNotFound) {
+		return false
+	}
+	return broken(err) || !t.alive()
+}
+
+// alive asks for what costs nothing. A refusal is a sign of life.
+func (t *token) alive() bool {
+	_, err := t.yk.Serial()
+	if _, spoken := statusOf(err); err == nil || spoken {
+		t.verified = t.verified && t.yk.Version().Major >= 5 // before, the serial is another applet's
+		return true
+	}
+	return false
 }
 
 // verify sends the PIN, once.
