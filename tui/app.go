@@ -3,6 +3,7 @@ package tui
 import (
 	"context"
 	"errors"
+	"os"
 	"strings"
 	"time"
 
@@ -10,6 +11,7 @@ import (
 	tea "charm.land/bubbletea/v2"
 
 	"conclave/ceremony"
+	"conclave/transfer"
 	"conclave/tui/room"
 	"conclave/tui/say"
 	"conclave/tui/text"
@@ -35,7 +37,9 @@ const (
 type App struct {
 	ctx           context.Context
 	desk          Desk
+	alone         bool // one screen is all: there is neither home nor ceremony
 	theme         theme
+	colour        bool
 	width, height int
 
 	session room.Session // nil at home
@@ -53,7 +57,8 @@ type App struct {
 	follow  bool        // the body scrolls to its focus
 	verdict []text.Safe // of confirm, shown until the ceremony is closed
 
-	parting *say.Notice // why the sealed record is not on the medium
+	came    *transfer.Bundle // the bundle as it came in, nil where that was not seen
+	parting *say.Notice      // why the sealed record is not on the medium
 
 	pending    map[opID]*question
 	lastOp     opID
@@ -71,12 +76,13 @@ type tickMsg struct{}
 
 func newApp(ctx context.Context, o Options) *App {
 	a := &App{
-		ctx: ctx, desk: o.Desk, theme: newTheme(true), width: MinWidth, height: MinHeight,
+		ctx: ctx, desk: o.Desk, colour: !o.NoColor && os.Getenv("NO_COLOR") == "", width: MinWidth, height: MinHeight,
 		pending: map[opID]*question{}, clock: o.Now, mono: time.Now, after: after,
 	}
 	if a.clock == nil {
 		a.clock = time.Now
 	}
+	a.theme = newTheme(true, a.colour)
 	a.now = a.clock()
 	return a
 }
@@ -88,7 +94,7 @@ func after(d time.Duration, msg tea.Msg) tea.Cmd {
 // Init starts the clock and the first screen.
 func (a *App) Init() tea.Cmd {
 	cmds := []tea.Cmd{tea.RequestBackgroundColor, a.after(pulse, tickMsg{}), a.first}
-	if a.session == nil {
+	if a.session == nil && !a.alone {
 		cmds = append(cmds, a.goHome())
 	}
 	return tea.Batch(cmds...)
@@ -104,7 +110,7 @@ func (a *App) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 			a.rest() // a key that was under way was meant for no screen
 		}
 	case tea.BackgroundColorMsg:
-		a.theme = newTheme(msg.IsDark())
+		a.theme = newTheme(msg.IsDark(), a.colour)
 	case tea.KeyPressMsg:
 		return a, a.pressed(msg)
 	case tea.PasteMsg:
@@ -137,6 +143,10 @@ func (a *App) enter(s room.Session, tray Tray, leave func() error) tea.Cmd {
 	a.dropAll()
 	a.session, a.state, a.tray, a.leave = s, s.State(), tray, leave
 	a.step, a.verdict, a.parting, a.readers, a.now = "", nil, nil, readers{}, s.Now()
+	a.came = nil
+	if step := a.state.Step(); step == ceremony.StepPreflight || step == ceremony.StepRollCall { // nothing was done to it yet
+		a.came = a.state.Bundle()
+	}
 	if tray != nil {
 		a.tokens = tray.Tokens()
 	}

@@ -18,6 +18,10 @@ func (a *App) View() tea.View {
 		v.SetContent(a.smallNotice())
 		return v
 	}
+	if f, ok := a.top().(filler); ok && !a.help {
+		v.SetContent(strings.Join(f.fill(a.width, a.height), "\n"))
+		return v
+	}
 	head, foot := a.header(), a.footer()
 	body, cur := a.body(a.height - len(head) - len(foot))
 	all := append(append(head, body...), foot...)
@@ -254,7 +258,9 @@ func (a *App) overflow() int {
 func (a *App) helpPage() Page {
 	w := a.inner()
 	lines := paras(w, 0, plain, say.Help(a.step)...)
-	if a.session == nil {
+	if h, ok := a.top().(helper); ok {
+		lines = paras(w, 0, plain, h.helpText()...)
+	} else if a.session == nil {
 		lines = paras(w, 0, plain, homeHelp...)
 	}
 	lines = append(lines, blank)

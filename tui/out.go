@@ -145,7 +145,7 @@ func (s *exportScreen) Keys() []Key {
 	if len(s.notice) > 0 {
 		verb = "try again"
 	}
-	keys := []Key{on("w", verb, s.export, "w")}
+	keys := []Key{on("w", verb, s.export, "w"), s.lightKey("l")}
 	if !s.app.state.Complete() {
 		keys = append(keys, on("b", "back to signing", s.reopen, "b"))
 	}
@@ -180,7 +180,7 @@ func (s *closeScreen) Body(w, _ int) Page {
 }
 
 func (s *closeScreen) Keys() []Key {
-	return s.idle(append(s.form.keys("close it", s.seal), on("ctrl+o", "export again", s.export, "ctrl+o"))...)
+	return s.idle(append(s.form.keys("close it", s.seal), on("ctrl+o", "export again", s.export, "ctrl+o").less(), s.lightKey("ctrl+l"))...)
 }
 
 func (s *closeScreen) seal() tea.Cmd {
@@ -233,7 +233,7 @@ func (s *doneScreen) Body(w, _ int) Page {
 }
 
 func (s *doneScreen) Keys() []Key {
-	keys := []Key{on("q", "leave this ceremony", s.app.goHome, "q")}
+	keys := []Key{on("q", "leave this ceremony", s.app.goHome, "q"), s.lightKey("l")}
 	if s.app.parting != nil {
 		again := on("w", "write the record again", func() tea.Cmd { return s.sealWith("") }, "w")
 		keys = append([]Key{again}, keys...)

@@ -1,8 +1,9 @@
 package tui
 
 import (
+	"image/color"
 	"io"
-	"os"
+	"slices"
 	"strings"
 
 	"charm.land/lipgloss/v2"
@@ -13,8 +14,11 @@ import (
 // common kinds of colour blindness.
 type theme map[tone]lipgloss.Style
 
-func newTheme(dark bool) theme {
+func newTheme(dark, colour bool) theme {
 	pick := lipgloss.LightDark(dark)
+	if !colour {
+		pick = func(color.Color, color.Color) color.Color { return lipgloss.NoColor{} }
+	}
 	blue := pick(lipgloss.Color("#005A9C"), lipgloss.Color("#56B4E9"))
 	orange := pick(lipgloss.Color("#B34700"), lipgloss.Color("#E69F00"))
 	s := lipgloss.NewStyle()
@@ -42,12 +46,8 @@ func (t theme) render(l Line) string {
 	return b.String()
 }
 
-// profile is what colours out can show. NO_COLOR means none whatever its
-// value, as no-color.org says; the library would want it to be true.
-func profile(out io.Writer, env []string, none bool) colorprofile.Profile {
-	p := colorprofile.Detect(out, env)
-	if none || os.Getenv("NO_COLOR") != "" {
-		return min(p, colorprofile.ASCII)
-	}
-	return p
+// profile is what colours out can show, whatever NO_COLOR says: a theme without
+// colour uses none, but a QR symbol is black on white or cannot be read.
+func profile(out io.Writer, env []string) colorprofile.Profile {
+	return colorprofile.Detect(out, slices.DeleteFunc(slices.Clone(env), func(v string) bool { return strings.HasPrefix(v, "NO_COLOR=") }))
 }

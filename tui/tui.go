@@ -19,6 +19,8 @@ import (
 	tea "charm.land/bubbletea/v2"
 
 	"conclave/ceremony"
+	"conclave/transfer/qr"
+	"conclave/tui/light"
 	"conclave/tui/room"
 )
 
@@ -44,13 +46,44 @@ type Options struct {
 	Out  io.Writer // os.Stdout if nil
 	// Now is the clock of the header before a session brings its own; time.Now if nil.
 	Now func() time.Time
-	// NoColor draws without colour; NO_COLOR with any value does the same.
+	// NoColor draws without colour; NO_COLOR with any value does the same. QR
+	// symbols alone stay black on white.
 	NoColor bool
+}
+
+// A Light is what Show shows as QR symbols.
+type Light struct {
+	Offers []*light.Offer // the first is shown; a key goes over to the others
+	Style  qr.Style
+}
+
+// Show shows QR symbols until somebody leaves, as Run does; Desk, Session and Tray are not used.
+func Show(ctx context.Context, l Light, o Options) error {
+	if len(l.Offers) == 0 {
+		return errors.New("show frames: there is nothing to show")
+	}
+	return run(ctx, o, func(a *App) tea.Cmd {
+		a.alone = true
+		return a.show(newLight(a, l.Offers, l.Style, "quit", func() tea.Cmd { return tea.Quit }))
+	})
 }
 
 // Run shows the screens until somebody leaves. It returns nil after q or a
 // closed ceremony, ErrInterrupted after ctrl+c, else what went wrong with the terminal.
 func Run(ctx context.Context, o Options) error {
+	if o.Desk == nil && o.Session == nil {
+		return errors.New("show screens: there is neither a desk nor a session")
+	}
+	return run(ctx, o, func(a *App) tea.Cmd {
+		if o.Session == nil {
+			return nil
+		}
+		return a.enter(room.Live(o.Session), o.Tray, nil)
+	})
+}
+
+// run shows what begin puts up.
+func run(ctx context.Context, o Options, begin func(*App) tea.Cmd) error {
 	for _, name := range []string{"TEA_TRACE", "TEA_DEBUG", "UV_DEBUG"} {
 		// The library would write every keystroke, PINs included, to a file.
 		if err := os.Unsetenv(name); err != nil {
@@ -63,15 +96,10 @@ func Run(ctx context.Context, o Options) error {
 	if o.Out == nil {
 		o.Out = os.Stdout
 	}
-	if o.Desk == nil && o.Session == nil {
-		return errors.New("show screens: there is neither a desk nor a session")
-	}
 	a := newApp(ctx, o)
-	if o.Session != nil {
-		a.first = a.enter(room.Live(o.Session), o.Tray, nil)
-	}
+	a.first = begin(a)
 	_, err := tea.NewProgram(a, tea.WithContext(ctx), tea.WithInput(o.In), tea.WithOutput(o.Out),
-		tea.WithColorProfile(profile(o.Out, os.Environ(), o.NoColor))).Run()
+		tea.WithColorProfile(profile(o.Out, os.Environ()))).Run()
 	return a.ended(err)
 }
 

@@ -1,0 +1,151 @@
+// Package light packs what is to cross the air gap as QR symbols, and says which
+// symbol is to be seen when, on a terminal of a given size, in pictures and on paper.
+//
+// Its promise: an offer says what the other side must hold to read it; and what
+// it shows is the bytes that package qr packed, nothing else.
+package light
+
+import (
+	"fmt"
+	"slices"
+
+	"conclave/ceremony/tuf"
+	"conclave/transfer"
+	"conclave/transfer/qr"
+	"conclave/transfer/qr/answer"
+	"conclave/transfer/qr/envelope"
+)
+
+// An Offer is one message that can be shown.
+type Offer struct {
+	Title   string // what it is, in a few words: "the new signatures alone"
+	File    string // the name of the file that it is of; may be ""
+	Message *qr.Message
+	Needs   []Held // what the other side must hold to read it
+}
+
+// Held is a file that the other side has.
+type Held struct {
+	Name  string // for people: "root 4", "root-5.bundle.json"
+	Bytes []byte
+}
+
+// wholeFactor is how many times larger than its delta a message may be and still go whole:
+// needing nothing of the other side is worth some frames.
+const wholeFactor = 2
+
+// Bundle offers a bundle. What the other side holds need not be sent; a bundle
+// that is hardly larger without that is offered whole.
+func Bundle(b *transfer.Bundle, held ...Held) (*Offer, error) {
+	whole, err := qr.Pack(b)
+	if err != nil {
+		return nil, err
+	}
+	return smaller(&Offer{Title: "the whole bundle", Message: whole}, held, func(bases [][]byte) (*qr.Message, error) {
+		return qr.Pack(b, bases...)
+	})
+}
+
+// File offers a file that is no bundle.
+func File(content []byte, held ...Held) (*Offer, error) {
+	whole, err := qr.PackFile(content)
+	if err != nil {
+		return nil, err
+	}
+	return smaller(&Offer{Title: "a file", Message: whole}, held, func(bases [][]byte) (*qr.Message, error) {
+		return qr.PackFile(content, bases...)
+	})
+}
+
+// smaller makes an offer one against what is held, where that is worth it.
+func smaller(o *Offer, held []Held, pack func(bases [][]byte) (*qr.Message, error)) (*Offer, error) {
+	if len(held) == 0 {
+		return o, nil
+	}
+	var bases [][]byte
+	for _, h := range held[:min(len(held), envelope.MaxBases)] {
+		bases = append(bases, h.Bytes)
+	}
+	delta, err := pack(bases)
+	if err != nil {
+		return nil, err
+	}
+	if o.Message.Size() <= wholeFactor*delta.Size() {
+		return o, nil
+	}
+	o.Message, o.Needs = delta, needed(delta, held)
+	return o, nil
+}
+
+// needed are those of held that a message is rebuilt from.
+func needed(m *qr.Message, held []Held) (list []Held) {
+	for _, digest := range m.Envelope.Bases {
+		i := slices.IndexFunc(held, func(h Held) bool { return tuf.DigestOf(h.Bytes) == digest })
+		if i >= 0 {
+			list = append(list, held[i])
+		}
+	}
+	return list
+}
+
+// Answer offers the signatures that after has and before has not. before may
+// be nil: then all of them. Bundles of different drafts are an *answer.Error.
+func Answer(before, after *transfer.Bundle) (*Offer, error) {
+	a, err := answer.Of(before, after)
+	if err != nil {
+		return nil, err
+	}
+	m, err := qr.PackAnswer(a)
+	if err != nil {
+		return nil, err
+	}
+	title := fmt.Sprintf("the %d new signatures alone", a.Len())
+	if a.Len() == 1 {
+		title = "the new signature alone"
+	}
+	return &Offer{Title: title, Message: m}, nil
+}
+
+// Below is what somebody who holds the state before b has of it, by name: its root chain and
+// the documents that it changes.
+func Below(b *transfer.Bundle) []Held {
+	var names []string
+	if roots := b.Base.Roots; len(roots) == 1 {
+		names = append(names, fmt.Sprintf("root %d", roots[0].Version()))
+	} else if len(roots) > 1 {
+		names = append(names, fmt.Sprintf("roots %d to %d", roots[0].Version(), roots[len(roots)-1].Version()))
+	}
+	for _, d := range b.Base.Documents {
+		names = append(names, fmt.Sprintf("%s %d", d.Role, d.Metadata.Version()))
+	}
+	var held []Held
+	for i, base := range qr.Bases(b) {
+		held = append(held, Held{names[i], base})
+	}
+	return held
+}
+
+// Export offers what a ceremony has made: the new signatures alone, where the
+// other side has the draft that came in, and the whole bundle. came may be nil
+// where that is not known any more.
+func Export(came, signed *transfer.Bundle) ([]*Offer, error) {
+	var offers []*Offer
+	if came == nil && !signed.Genesis() || came != nil && came.Plan == nil { // the draft of a plan is known here only
+		if o, err := Answer(came, signed); err == nil {
+			offers = append(offers, o)
+		}
+	}
+	held := Below(signed)
+	if came != nil { // which has all that is below it
+		raw, err := came.Bytes()
+		if err != nil {
+			return nil, err
+		}
+		held = []Held{{"the bundle that came in", raw}}
+	}
+	whole, err := Bundle(signed, held...)
+	if err != nil {
+		return nil, err
+	}
+	return append(offers, whole), nil
+}
