@@ -143,10 +143,7 @@ func (a *App) enter(s room.Session, tray Tray, leave func() error) tea.Cmd {
 	a.dropAll()
 	a.session, a.state, a.tray, a.leave = s, s.State(), tray, leave
 	a.step, a.verdict, a.parting, a.readers, a.now = "", nil, nil, readers{}, s.Now()
-	a.came = nil
-	if step := a.state.Step(); step == ceremony.StepPreflight || step == ceremony.StepRollCall { // nothing was done to it yet
-		a.came = a.state.Bundle()
-	}
+	a.came = room.Came(a.state)
 	if tray != nil {
 		a.tokens = tray.Tokens()
 	}

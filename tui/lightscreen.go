@@ -2,14 +2,10 @@ package tui
 
 import (
 	"context"
-	"os"
 	"strings"
 
 	tea "charm.land/bubbletea/v2"
 
-	"conclave/ceremony"
-	"conclave/ceremony/tuf"
-	"conclave/transfer"
 	"conclave/transfer/qr"
 	"conclave/transfer/qr/paint"
 	"conclave/tui/light"
@@ -153,16 +149,7 @@ func (s *lightScreen) helpText() []text.Safe {
 	}
 	o := s.offers[s.at]
 	lines = append(lines, text.F("SHA-256 of what comes out: %s", o.Message.Envelope.Result))
-	return append(lines, needLines(o)...)
-}
-
-// needLines say what the other side must hold.
-func needLines(o *light.Offer) []text.Safe {
-	var lines []text.Safe
-	for _, n := range o.Needs {
-		lines = append(lines, text.F("The other side needs %s, SHA-256 %s.", n.Name, tuf.DigestOf(n.Bytes).Short()))
-	}
-	return lines
+	return append(lines, say.Needs(o.Needs)...)
 }
 
 // fill draws the symbol and what there is to say of it.
@@ -272,7 +259,7 @@ func (s *lightScreen) heading(w int) []Line {
 func (s *lightScreen) extras(w int) [][]Line {
 	o := s.offers[s.at]
 	var all [][]Line
-	if needs := needLines(o); len(needs) > 0 {
+	if needs := say.Needs(o.Needs); len(needs) > 0 {
 		all = append(all, paras(w, 0, warn, needs...))
 	}
 	hint := "Turn the brightness up. The symbol with its white border should fill the camera's picture."
@@ -319,7 +306,7 @@ func (s *stage) light() tea.Cmd {
 	s.clear()
 	state, came := s.app.state, s.app.came
 	cmd := ask(s.app, func(context.Context) ([]*light.Offer, error) {
-		return exportOffers(state.Exports(), came, state.Bundle())
+		return light.Exported(state.Exports(), came, state.Bundle())
 	},
 		func(offers []*light.Offer, err error) tea.Cmd {
 			s.busy = 0
@@ -336,24 +323,4 @@ func (s *stage) light() tea.Cmd {
 // lightKey offers the way by light.
 func (s *stage) lightKey(names ...string) Key {
 	return on(names[0], "show as light", s.light, names...).less()
-}
-
-// exportOffers packs the bundle as it was exported last, or where that is not at
-// hand as it stands. They differ in the head of the record alone.
-func exportOffers(exports []ceremony.Exported, came, signed *transfer.Bundle) ([]*light.Offer, error) {
-	name := ""
-	if n := len(exports); n > 0 {
-		e := exports[n-1]
-		name = e.Name
-		if raw, err := os.ReadFile(e.Path); err == nil && tuf.DigestOf(raw).Hex() == e.SHA256 {
-			if signed, err = transfer.Parse(raw); err != nil {
-				return nil, err
-			}
-		}
-	}
-	offers, err := light.Export(came, signed)
-	for _, o := range offers {
-		o.File = name
-	}
-	return offers, err
 }

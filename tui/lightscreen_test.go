@@ -119,7 +119,7 @@ func TestTheExportedFileIsShown(t *testing.T) {
 	}
 	e := ceremony.Exported{Name: "signed.bundle.json", Path: path, SHA256: tuf.DigestOf(raw).Hex()}
 	whole := func(exports ...ceremony.Exported) tuf.Digest {
-		offers, err := exportOffers(exports, nil, signed)
+		offers, err := light.Exported(exports, nil, signed)
 		if err != nil {
 			t.Fatal(err)
 		}

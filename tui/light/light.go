@@ -7,8 +7,10 @@ package light
 
 import (
 	"fmt"
+	"os"
 	"slices"
 
+	"conclave/ceremony"
 	"conclave/ceremony/tuf"
 	"conclave/transfer"
 	"conclave/transfer/qr"
@@ -18,6 +20,7 @@ import (
 
 // An Offer is one message that can be shown.
 type Offer struct {
+	Kind    string // "answer", "bundle" or "file"
 	Title   string // what it is, in a few words: "the new signatures alone"
 	File    string // the name of the file that it is of; may be ""
 	Message *qr.Message
@@ -41,7 +44,7 @@ func Bundle(b *transfer.Bundle, held ...Held) (*Offer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return smaller(&Offer{Title: "the whole bundle", Message: whole}, held, func(bases [][]byte) (*qr.Message, error) {
+	return smaller(&Offer{Kind: "bundle", Title: "the whole bundle", Message: whole}, held, func(bases [][]byte) (*qr.Message, error) {
 		return qr.Pack(b, bases...)
 	})
 }
@@ -52,7 +55,7 @@ func File(content []byte, held ...Held) (*Offer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return smaller(&Offer{Title: "a file", Message: whole}, held, func(bases [][]byte) (*qr.Message, error) {
+	return smaller(&Offer{Kind: "file", Title: "a file", Message: whole}, held, func(bases [][]byte) (*qr.Message, error) {
 		return qr.PackFile(content, bases...)
 	})
 }
@@ -103,7 +106,7 @@ func Answer(before, after *transfer.Bundle) (*Offer, error) {
 	if a.Len() == 1 {
 		title = "the new signature alone"
 	}
-	return &Offer{Title: title, Message: m}, nil
+	return &Offer{Kind: "answer", Title: title, Message: m}, nil
 }
 
 // Below is what somebody who holds the state before b has of it, by name: its root chain and
@@ -148,4 +151,24 @@ func Export(came, signed *transfer.Bundle) ([]*Offer, error) {
 		return nil, err
 	}
 	return append(offers, whole), nil
+}
+
+// Exported is Export of the bundle as it was exported last, or where that file is not at
+// hand of signed: they differ in the head of the record alone.
+func Exported(exports []ceremony.Exported, came, signed *transfer.Bundle) ([]*Offer, error) {
+	name := ""
+	if n := len(exports); n > 0 {
+		e := exports[n-1]
+		name = e.Name
+		if raw, err := os.ReadFile(e.Path); err == nil && tuf.DigestOf(raw).Hex() == e.SHA256 {
+			if signed, err = transfer.Parse(raw); err != nil {
+				return nil, err
+			}
+		}
+	}
+	offers, err := Export(came, signed)
+	for _, o := range offers {
+		o.File = name
+	}
+	return offers, err
 }

@@ -1,6 +1,11 @@
 package plain
 
 import (
+	"path/filepath"
+
+	"conclave/transfer/qr"
+	"conclave/transfer/qr/paint"
+	"conclave/tui/light"
 	"conclave/tui/room"
 	"conclave/tui/say"
 	"conclave/tui/text"
@@ -42,7 +47,7 @@ func (d *dialogue) reopen() error {
 
 // export writes the bundle to the medium.
 func (d *dialogue) export(st room.State) error {
-	words, prompt := []string{"export"}, "Type export to write the bundle to the medium"
+	words, prompt := []string{"export", "png"}, "Type export to write the bundle to the medium, or png DIR for QR pictures of it"
 	if !st.Complete() {
 		words, prompt = append(words, "back"), prompt+", or back to sign further"
 	}
@@ -52,9 +57,43 @@ func (d *dialogue) export(st room.State) error {
 		return err
 	case r.word == "back":
 		return d.reopen()
+	case r.word == "png":
+		d.pictures(st, r.rest)
+		return nil
 	}
 	d.write()
 	return nil
+}
+
+// pictures writes what the ceremony has made as QR pictures: the new signatures
+// alone where the other side has the draft, and the whole bundle, each in a folder of its own.
+func (d *dialogue) pictures(st room.State, dir string) {
+	if dir == "" {
+		d.say("Which folder? Type png and the folder for the pictures.")
+		return
+	}
+	offers, err := light.Exported(st.Exports(), d.came, st.Bundle())
+	if err != nil {
+		d.trouble(say.Trouble(err))
+		return
+	}
+	for _, o := range offers {
+		to := filepath.Join(dir, o.Kind)
+		print, err := light.NewPrint(o.Message, qr.Dense, light.PictureVersion, paint.L)
+		if err == nil {
+			err = light.WritePNG(to, print)
+		}
+		if err != nil {
+			d.trouble(say.Trouble(err))
+			return
+		}
+		what := text.F("%s %s in %s: %s", say.OK, text.Capital(text.Clean(o.Title)), to, text.Count(len(print.Symbols), "picture"))
+		if print.Enough < len(print.Symbols) {
+			what = text.F("%s, of which any %d or one or two more are enough", what, print.Enough)
+		}
+		d.say("%s.", what)
+		d.print(say.Needs(o.Needs)...)
+	}
 }
 
 func (d *dialogue) write() {
@@ -69,13 +108,16 @@ func (d *dialogue) write() {
 
 // close seals the record.
 func (d *dialogue) close() error {
-	r, err := d.word([]string{"seal", "export"},
-		"Type seal to close the ceremony and its record, or export to write the bundle to another medium")
-	if err != nil {
+	r, err := d.word([]string{"seal", "export", "png"},
+		"Type seal to close the ceremony and its record, or export to write the bundle to another medium, or png DIR")
+	switch {
+	case err != nil:
 		return err
-	}
-	if r.word == "export" {
+	case r.word == "export":
 		d.write()
+		return nil
+	case r.word == "png":
+		d.pictures(d.s.State(), r.rest)
 		return nil
 	}
 	statement, err := d.free("A statement for the record, by whoever wants to make one, or - for none")

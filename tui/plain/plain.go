@@ -25,8 +25,8 @@
 //	            then: done, and partial while signatures are missing; or words,
 //	            or exception [WHAT → ]reason → names
 //	confirm     confirm, or back
-//	export      export, or back
-//	close       a statement or - → seal; or export
+//	export      png DIR…; export, or back
+//	close       png DIR…; seal → a statement or -; or export
 //
 // Names in one answer are separated by commas. While a token is waited for,
 // Readers is polled without limit; a script's line that is none of the step's
@@ -43,6 +43,7 @@ import (
 
 	"conclave/ceremony"
 	"conclave/hsm"
+	"conclave/transfer"
 	"conclave/tui/room"
 	"conclave/tui/say"
 	"conclave/tui/text"
@@ -85,7 +86,7 @@ func run(ctx context.Context, o Options, s room.Session) error {
 	if o.Poll == 0 {
 		o.Poll = 300 * time.Millisecond
 	}
-	d := &dialogue{ctx: ctx, o: o, s: s, in: newInput(o.In), tried: map[uint32]bool{}}
+	d := &dialogue{ctx: ctx, o: o, s: s, in: newInput(o.In), tried: map[uint32]bool{}, came: room.Came(s.State())}
 	return d.run()
 }
 
@@ -95,11 +96,12 @@ type dialogue struct {
 	o       Options
 	s       room.Session
 	in      *input
-	out     error           // the first error of Out
-	handled map[string]bool // readers whose token has been dealt with
-	blind   string          // why tokens could not be seen, when last said
-	skipped []string        // holders whom enrolment comes back to last
-	tried   map[uint32]bool // tokens whose enrolment was begun here: the key in them is theirs to take
+	out     error            // the first error of Out
+	handled map[string]bool  // readers whose token has been dealt with
+	blind   string           // why tokens could not be seen, when last said
+	skipped []string         // holders whom enrolment comes back to last
+	came    *transfer.Bundle // as it came in, nil where that was not seen
+	tried   map[uint32]bool  // tokens whose enrolment was begun here: the key in them is theirs to take
 }
 
 func (d *dialogue) run() error {

@@ -4,13 +4,17 @@ import (
 	"context"
 	"errors"
 	"io"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/charmbracelet/x/exp/golden"
 
+	"conclave/ceremony"
+	"conclave/ceremony/tuf"
 	"conclave/hsm"
+	"conclave/transfer/qr/qrtest"
 	"conclave/tui/room/roomtest"
 )
 
@@ -194,5 +198,28 @@ func TestAnOutputThatIsGoneEndsIt(t *testing.T) {
 	err := run(t.Context(), Options{In: strings.NewReader(genesisScript), Out: brokenPipe{}}, roomtest.Genesis())
 	if !errors.Is(err, io.ErrClosedPipe) {
 		t.Errorf("got %v", err)
+	}
+}
+
+func TestPicturesBesideTheExport(t *testing.T) {
+	s := roomtest.Rotation()
+	s.Carried = qrtest.Sign(t, qrtest.Waiting(t, 20), tuf.Targets, "Alice")
+	s.At = ceremony.StepExport
+	dir := filepath.Join(t.TempDir(), "light")
+	out, err := talk(t, s, Options{}, lines("png", "png "+dir, "export", "png "+dir, "seal", "-"))
+	if err != nil {
+		t.Errorf("got %v", err)
+	}
+	for _, want := range []string{
+		"Which folder?",
+		"[OK] The new signature alone in " + filepath.Join(dir, "answer") + ": 1 picture.",
+		"[OK] The whole bundle in " + filepath.Join(dir, "bundle"),
+	} {
+		if !strings.Contains(out, want) {
+			t.Errorf("no %q in\n%s", want, out)
+		}
+	}
+	if texts := qrtest.ZbarFile(t, filepath.Join(dir, "answer", "qr-001.png")); len(texts) != 1 || !strings.HasPrefix(texts[0], "$") {
+		t.Errorf("the picture says %q", texts)
 	}
 }

@@ -84,6 +84,15 @@ type State interface {
 	Verdict(now time.Time) (verdict []string, complete bool, err error)
 }
 
+// Came is the bundle as it came into the ceremony. It is nil where that cannot
+// be known any more: people have gone on to work on it.
+func Came(s State) *transfer.Bundle {
+	if step := s.Step(); step == ceremony.StepPreflight || step == ceremony.StepRollCall {
+		return s.Bundle()
+	}
+	return nil
+}
+
 // A Payload is one frozen document, by what people compare of it.
 type Payload struct {
 	Role    string

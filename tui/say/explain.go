@@ -4,7 +4,9 @@ import (
 	"time"
 
 	"conclave/ceremony"
+	"conclave/ceremony/tuf"
 	"conclave/transfer"
+	"conclave/tui/light"
 	"conclave/tui/text"
 )
 
@@ -109,4 +111,13 @@ func Partial() []text.Safe {
 		text.Clean("Signatures are still missing. The bundle can be taken away as it is and signed further, here or at another site."),
 		text.Clean("Clients accept nothing of it until every requirement is met. Nothing that was signed is lost."),
 	}
+}
+
+// Needs says what the other side must hold to read what is shown.
+func Needs(held []light.Held) []text.Safe {
+	var lines []text.Safe
+	for _, h := range held {
+		lines = append(lines, text.F("The other side needs %s, SHA-256 %s.", h.Name, tuf.DigestOf(h.Bytes).Short()))
+	}
+	return lines
 }
