@@ -57,10 +57,12 @@ func (e Enrolled) apply(s *State) error {
 	if err != nil {
 		return err
 	}
+	made := s.madeFor(e, key)
 	s.change(i, func(p *person) {
 		p.enrolled = true
-		p.keys = []tuf.Key{key}
-		p.tokens = []transfer.Evidence{e.Evidence.of(p.name)}
+		p.keys = append(slices.Clone(p.keys), key)
+		made.name, made.evidence.Holder = p.name, p.name
+		p.made = &made
 		if !slices.Contains(p.serials, serial) {
 			p.serials = append(slices.Clone(p.serials), serial)
 		}
@@ -68,6 +70,17 @@ func (e Enrolled) apply(s *State) error {
 	s.enrolling = without(s.enrolling, serial)
 	s.afterEnrolment()
 	return nil
+}
+
+// madeFor is the key with the roles that the plan gives its holder.
+func (s State) madeFor(e Enrolled, key tuf.Key) madeKey {
+	m := madeKey{key: key, evidence: e.Evidence.of(e.Holder)}
+	for _, h := range s.bundle.Plan.Holders {
+		if samePerson(h.Name) == samePerson(e.Holder) {
+			m.root, m.targets = h.Root, h.Targets
+		}
+	}
+	return m
 }
 
 // checkNewKey reads the key that a token says it has made, and refuses one that does not fit the plan.
@@ -86,6 +99,13 @@ func (s State) checkNewKey(e Enrolled) (tuf.Key, error) {
 	}
 	if slices.ContainsFunc(slices.Concat(plan.Snapshot, plan.Timestamp), func(k tuf.Key) bool { return k.SPKI == key.SPKI }) {
 		return tuf.Key{}, s.rule("key", "this key is an online key of the plan", "Make a new one.")
+	}
+	if trusted := s.bundle.TrustedRoot(); trusted != nil {
+		for _, k := range trusted.Keys() {
+			if k.SPKI == key.SPKI {
+				return tuf.Key{}, s.rule("key", fmt.Sprintf("%s lists this key already", trusted.Title()), "Make a new one.")
+			}
+		}
 	}
 	if e.Evidence.KeyID != key.ID {
 		return tuf.Key{}, s.rule("evidence", "the evidence is about another key", "")
@@ -170,7 +190,7 @@ func (e Dropped) apply(s *State) error {
 	if err := checkPeople(e.By, 1); err != nil {
 		return s.ruleErr("exception", err)
 	}
-	left := slices.Delete(slices.Clone(s.people), i, i+1)
+	left := s.withoutNew(i)
 	if err := s.checkThresholds(left, s.people[i].name); err != nil {
 		return err
 	}
@@ -178,6 +198,30 @@ func (e Dropped) apply(s *State) error {
 	s.exceptions = append(slices.Clone(s.exceptions), Excepted{What: "holder " + e.Holder, Reason: e.Reason, By: e.By})
 	s.afterEnrolment()
 	return nil
+}
+
+// withoutNew is everybody but the person at i, who stays where an older key of theirs has a say.
+func (s State) withoutNew(i int) []person {
+	people := slices.Clone(s.people)
+	p := &people[i]
+	if len(p.keys) == 0 {
+		return slices.Delete(people, i, i+1)
+	}
+	p.enrolled, p.roles = true, nil
+	if r := s.bundle.Plan.Rotation; r != nil {
+		for _, k := range r.Keep {
+			if slices.ContainsFunc(p.keys, func(have tuf.Key) bool { return have.ID == k.KeyID }) {
+				p.sit(k.Root, k.Targets)
+			}
+		}
+		for _, k := range r.Join {
+			if p.hasKey(k.Key.SPKI) {
+				p.sit(k.Root, k.Targets)
+			}
+		}
+	}
+	p.leaving = len(p.roles) == 0
+	return people
 }
 
 // checkThresholds refuses a draft that the people who are left could never sign.

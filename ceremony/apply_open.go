@@ -21,7 +21,7 @@ func (e Opened) apply(s *State) error {
 		return s.ruleErr("bundle", err)
 	}
 	s.step = StepPreflight
-	s.bundle, s.program, s.seen, s.genesis = b, e.Program, e.Seen, b.Plan != nil
+	s.bundle, s.program, s.seen, s.enrols = b, e.Program, e.Seen, b.Plan != nil
 	if len(e.Anchor) > 0 {
 		if s.anchor, err = tuf.Parse(e.Anchor); err != nil {
 			return s.ruleErr("anchor", err)
@@ -32,14 +32,26 @@ func (e Opened) apply(s *State) error {
 		return &ClockError{Now: s.clock, Floor: s.floor}
 	}
 	s.title = title(b)
-	if s.genesis {
+	if s.enrols {
 		return e.openPlan(s)
 	}
 	return e.openDocuments(s)
 }
 
-// openPlan begins a genesis.
+// openPlan begins a ceremony that makes keys.
 func (e Opened) openPlan(s *State) error {
+	check := s.checkGenesis
+	if s.bundle.Plan.Rotation != nil {
+		check = s.checkRotation
+	}
+	if err := check(); err != nil {
+		return err
+	}
+	s.people = planned(s.bundle)
+	return nil
+}
+
+func (s State) checkGenesis() error {
 	b := s.bundle
 	if len(b.Base.Roots) > 0 || len(b.Documents) > 0 {
 		return s.rule("bundle", "the bundle holds a plan for a first root and metadata as well", "Plan it again.")
@@ -51,7 +63,21 @@ func (e Opened) openPlan(s *State) error {
 	if err := checkPlan(b.Plan); err != nil {
 		return s.ruleErr("plan", err)
 	}
-	s.people = planned(b.Plan)
+	return nil
+}
+
+func (s State) checkRotation() error {
+	b := s.bundle
+	if b.TrustedRoot().Practice() != b.Practice {
+		return s.rule("practice", "the bundle and its root do not agree whether this is a rehearsal",
+			"Practice keys and real ones must not meet: plan the bundle again on the right root.")
+	}
+	if err := s.checkBase(); err != nil {
+		return err
+	}
+	if err := checkPlannedRotation(b); err != nil {
+		return s.ruleErr("plan", err)
+	}
 	return nil
 }
 
@@ -219,7 +245,7 @@ func (e RollCalled) apply(s *State) error {
 				"Everybody is asked for: here or not.")
 		}
 	}
-	if s.genesis {
+	if s.enrols {
 		s.step = StepEnrolment
 		return nil
 	}

@@ -114,14 +114,36 @@ func signatureKey(ctx context.Context, token hsm.Token) (hsm.Key, bool, error) {
 
 // checkBlank refuses, before a PIN is sent, what the token would refuse anyway.
 func (s *Session) checkBlank(ctx context.Context, token hsm.Token, current, fresh *hsm.PIN, erase uint32) error {
-	_, occupied, err := signatureKey(ctx, token)
-	switch {
-	case err != nil:
+	had, occupied, err := signatureKey(ctx, token)
+	if err != nil {
 		return err
+	}
+	if err := s.checkNeeded(token.Info(), had); err != nil {
+		return err
+	}
+	switch {
 	case occupied && erase != token.Info().Serial:
 		return hsm.ErrOccupied
 	}
 	return s.checkPIN(token.Info(), current, pinAfter(current, fresh))
+}
+
+// checkNeeded keeps a key that counts in this ceremony from being written over, whatever serial is typed.
+func (s *Session) checkNeeded(info hsm.Info, had hsm.Key) error {
+	state := s.State()
+	if had.Public == nil {
+		return nil
+	}
+	key, err := tuf.NewKey(had.Public)
+	if err != nil {
+		return nil // a kind of key that no role can have
+	}
+	owner, counts := state.holderOf(key.SPKI)
+	if !counts {
+		return nil
+	}
+	return state.rule("key", fmt.Sprintf("token %d holds %s's key, which counts in this ceremony", info.Serial, owner.name),
+		"Nothing was changed on it. Take it out, and put in the new token; the old one is needed to sign.")
 }
 
 // checkPIN refuses to send a PIN that the token cannot take, or that could be its last.

@@ -126,7 +126,7 @@ Not enough keyholders are here: Bob, Erin or Frank must come.`
 	if v = w.visitor(s, "Frank"); len(v.Acts) != 1 {
 		t.Fatalf("Frank may sign %v", v.Acts)
 	}
-	if err := w.visit(s, v); err != nil {
+	if err := w.visit(s, v, w.owned[v.Holder].pin); err != nil {
 		t.Fatal(err)
 	}
 	if err := w.hold(s); err != nil {

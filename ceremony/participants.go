@@ -25,7 +25,7 @@ type Participant struct {
 	Leaving  bool     // only the old root knows them
 	Presence Presence
 	Serials  []uint32 // of their tokens, as far as known
-	Enrolled bool     // their token has made its key; false only at genesis
+	Enrolled bool     // no key must be made for them at this ceremony, or it is made
 	Reviewed bool     // has read exactly the frozen payloads
 }
 
@@ -61,8 +61,8 @@ type person struct {
 	serials  []uint32  // of tokens that the root lists, or that made a key here
 	brought  uint32    // the token they came with, as the roll call heard; 0 for none
 	keys     []tuf.Key // a key that the old and the new root list under two keyids stands here twice
-	tokens   []transfer.Evidence
-	enrolled bool
+	enrolled bool      // no key must be made for them, or it is made
+	made     *madeKey  // at this ceremony
 	reviewed bool
 	approved map[uint32]map[string]string // serial → role → digest
 }
@@ -129,20 +129,56 @@ func (s State) holderOf(spki tuf.Digest) (person, bool) {
 	return s.people[i], true
 }
 
-// planned lists the people of a plan.
-func planned(plan *transfer.Plan) []person {
+// planned lists the people of a plan: those of the root to come, then those
+// whose keys go and must sign once more.
+func planned(b *transfer.Bundle) []person {
+	plan, trusted := b.Plan, b.TrustedRoot()
 	var people []person
+	sit := func(k tuf.Key, h tuf.Holder, root, targets bool) {
+		var i int
+		people, i = withKey(people, k, h)
+		people[i].sit(root, targets)
+	}
+	if trusted != nil {
+		keys, holders := trusted.Keys(), trusted.Holders()
+		for _, k := range plan.Rotation.Keep {
+			sit(keys[k.KeyID], holders[k.KeyID], k.Root, k.Targets)
+		}
+		for _, k := range plan.Rotation.Join {
+			sit(k.Key, tuf.Holder{Name: k.Holder, Serial: k.Serial}, k.Root, k.Targets)
+		}
+	}
 	for _, h := range plan.Holders {
-		p := person{name: h.Name, presence: Unknown}
-		if h.Root {
-			p.roles = append(p.roles, tuf.Root)
+		i := slices.IndexFunc(people, func(p person) bool { return p.is(h.Name) })
+		if i < 0 {
+			i = len(people)
+			people = append(people, person{name: h.Name, presence: Unknown})
 		}
-		if h.Targets {
-			p.roles = append(p.roles, tuf.Targets)
+		people[i].enrolled = false
+		people[i].sit(h.Root, h.Targets)
+	}
+	if trusted != nil {
+		keys, holders := trusted.Keys(), trusted.Holders()
+		for _, id := range trusted.Root().Roles[tuf.Root].KeyIDs {
+			sit(keys[id], holders[id], false, false)
 		}
-		people = append(people, p)
+	}
+	for i := range people {
+		people[i].leaving = len(people[i].roles) == 0
 	}
 	return people
+}
+
+// sit gives a person roles of the root to come.
+func (p *person) sit(root, targets bool) {
+	var roles []string
+	if root || slices.Contains(p.roles, tuf.Root) {
+		roles = append(roles, tuf.Root)
+	}
+	if targets || slices.Contains(p.roles, tuf.Targets) {
+		roles = append(roles, tuf.Targets)
+	}
+	p.roles = roles
 }
 
 // holders lists the people whose keys count for documents: those of the new
@@ -152,7 +188,7 @@ func holders(documents []document, newRoot *tuf.Document) []person {
 	for _, d := range documents {
 		for _, r := range slices.Backward(d.requirements()) { // a root's own keys come after the old root's
 			for _, k := range r.Keys {
-				people = withKey(people, k, r.Holders[k.ID])
+				people, _ = withKey(people, k, r.Holders[k.ID])
 			}
 		}
 	}
@@ -164,8 +200,8 @@ func holders(documents []document, newRoot *tuf.Document) []person {
 }
 
 // withKey adds a key to the person it belongs to: the one who has it already
-// under another keyid, the one of the same name, or a new one.
-func withKey(people []person, k tuf.Key, h tuf.Holder) []person {
+// under another keyid, the one of the same name, or a new one. It returns that person's place.
+func withKey(people []person, k tuf.Key, h tuf.Holder) ([]person, int) {
 	name := h.Name
 	if name == "" {
 		name = shortKeyID(k.ID)
@@ -185,7 +221,7 @@ func withKey(people []person, k tuf.Key, h tuf.Holder) []person {
 	if h.Serial != 0 && !slices.Contains(p.serials, h.Serial) {
 		p.serials = append(p.serials, h.Serial)
 	}
-	return people
+	return people, i
 }
 
 // shortKeyID names a key that belongs to nobody.

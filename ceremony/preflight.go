@@ -69,7 +69,7 @@ func (s State) checkClock(now time.Time) preflight.Check {
 			c.Fix = "if the clock is right: plan the bundle again with a later expiry"
 		}
 	}
-	if s.bundle.Plan == nil {
+	if !s.bundle.Genesis() {
 		if root := s.bundle.TrustedRoot(); root != nil && !root.Expires().After(now) {
 			c.Detail = append(c.Detail, fmt.Sprintf("the trusted root %d expired on %s", root.Version(), root.Expires().UTC().Format(time.DateOnly)))
 			if c.Status == preflight.OK {
@@ -84,7 +84,11 @@ func (s State) checkClock(now time.Time) preflight.Check {
 // expiries are those of the documents to sign.
 func (s State) expiries() map[string]time.Time {
 	if p := s.bundle.Plan; p != nil {
-		return map[string]time.Time{tuf.Root: p.RootExpires.UTC(), tuf.Targets: p.TargetsExpires.UTC()}
+		all := map[string]time.Time{tuf.Root: p.RootExpires.UTC()}
+		if !p.TargetsExpires.IsZero() {
+			all[tuf.Targets] = p.TargetsExpires.UTC()
+		}
+		return all
 	}
 	all := map[string]time.Time{}
 	for _, d := range s.bundle.Documents {
@@ -130,6 +134,8 @@ func (s State) checkBundle() preflight.Check {
 	c := preflight.Check{Name: CheckBundle, Status: preflight.OK}
 	trusted := s.bundle.TrustedRoot()
 	switch {
+	case s.bundle.Plan != nil && trusted != nil:
+		c.Text = fmt.Sprintf("a plan for %s with %s to make; builds on root %d", titleOf(s.bundle), counted(len(s.bundle.Plan.Holders), "key"), trusted.Version())
 	case s.bundle.Plan != nil:
 		c.Text = fmt.Sprintf("a plan for %s with %d keyholders", titleOf(s.bundle), len(s.bundle.Plan.Holders))
 	case trusted == nil:
@@ -193,7 +199,7 @@ type quorum struct {
 // quorums are the thresholds of root and targets that the ceremony puts in force.
 func (s State) quorums() []quorum {
 	if p := s.bundle.Plan; p != nil {
-		people := planned(p)
+		people := planned(s.bundle)
 		return []quorum{
 			{tuf.Root, p.RootThreshold, countRole(people, tuf.Root)},
 			{tuf.Targets, p.TargetsThreshold, countRole(people, tuf.Targets)},

@@ -138,21 +138,23 @@ func expirySentence(d transfer.Document, now time.Time) string {
 	return fmt.Sprintf("%s expires on %s, in %s.", name, expires.Format(time.DateOnly), span(expires.Sub(now)))
 }
 
+// counted is a number of things: "1 day", "2 days".
+func counted(n int, one string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %ss", n, one)
+}
+
 // span is a length of time in the words that people use.
 func span(d time.Duration) string {
-	unit := func(n int, one string) string {
-		if n == 1 {
-			return "1 " + one
-		}
-		return fmt.Sprintf("%d %ss", n, one)
-	}
 	switch {
 	case d >= 48*time.Hour:
-		return unit(int(d/(24*time.Hour)), "day")
+		return counted(int(d/(24*time.Hour)), "day")
 	case d >= 2*time.Hour:
-		return unit(int(d/time.Hour), "hour")
+		return counted(int(d/time.Hour), "hour")
 	case d >= 2*time.Minute:
-		return unit(int(d/time.Minute), "minute")
+		return counted(int(d/time.Minute), "minute")
 	}
-	return unit(int(d/time.Second), "second")
+	return counted(int(d/time.Second), "second")
 }

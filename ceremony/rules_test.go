@@ -220,7 +220,7 @@ func (d *drama) account(e Event) {
 // complete counts anew, without the state's help: distinct people, not keys.
 func (d *drama) complete() {
 	anchor := d.root1
-	if d.state.genesis {
+	if d.state.enrols {
 		anchor = d.state.bundle.Document(tuf.Root)
 	}
 	if _, err := d.state.bundle.Verify(anchor); err != nil {
@@ -390,7 +390,7 @@ func (d *drama) sensible() Event {
 func (d *drama) sensibleRollCall() Event {
 	for _, p := range d.state.Participants() {
 		if p.Presence == Unknown {
-			if rapid.IntRange(0, 7).Draw(d.t, "away") == 0 && !d.state.genesis {
+			if rapid.IntRange(0, 7).Draw(d.t, "away") == 0 && !d.state.enrols {
 				return Missed{Holder: p.Name}
 			}
 			if _, taken := d.state.broughtBy(serialOf(p.Name)); taken {
@@ -410,7 +410,7 @@ func (d *drama) sensibleEnrolment() Event {
 		if p.Presence != Here {
 			return Arrived{Holder: p.Name}
 		}
-		if d.state.enrolling[serialOf(p.Name)] == "" {
+		if samePerson(d.state.enrolling[serialOf(p.Name)]) != samePerson(p.Name) { // chance may have asked the token for somebody else
 			return EnrolBegun{Holder: p.Name, Serial: serialOf(p.Name)}
 		}
 		return d.enrolled(p.Name, d.freeKey(p.Name))

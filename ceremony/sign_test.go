@@ -464,7 +464,7 @@ func TestMoreSignaturesThanNeededAreTakenAndMarked(t *testing.T) {
 				t.Errorf("%s on %s: needed is %v, want %v", name, act, act.Needed, want)
 			}
 		}
-		if err := w.visit(s, v); err != nil {
+		if err := w.visit(s, v, w.owned[v.Holder].pin); err != nil {
 			t.Fatal(err)
 		}
 	}

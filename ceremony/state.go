@@ -37,7 +37,7 @@ type State struct {
 	floor time.Time // no event happens before it
 
 	step       Step
-	genesis    bool // the bundle began as a plan
+	enrols     bool // the bundle began as a plan: keys are made
 	bundle     *transfer.Bundle
 	anchor     *tuf.Document
 	seen       map[string]int64
@@ -171,7 +171,7 @@ func (s State) Steps() []Step {
 		StepPreflight, StepRollCall, StepEnrolment, StepFreeze, StepReview,
 		StepSign, StepConfirm, StepExport, StepClose, StepDone,
 	}
-	if !s.genesis {
+	if !s.enrols {
 		steps = slices.DeleteFunc(steps, func(step Step) bool { return step == StepEnrolment })
 	}
 	return steps

@@ -23,13 +23,26 @@ func titleOf(b *transfer.Bundle) string {
 	case b == nil:
 		return ""
 	case b.Plan != nil:
-		return "root 1 + targets 1"
+		return titleOfPlan(b)
 	}
 	names := make([]string, 0, len(b.Documents))
 	for _, d := range b.Documents {
 		names = append(names, fmt.Sprintf("%s %d", d.Role, d.Metadata.Version()))
 	}
 	return strings.Join(names, " + ")
+}
+
+// titleOfPlan names what a plan will be.
+func titleOfPlan(b *transfer.Bundle) string {
+	trusted := b.TrustedRoot()
+	if b.Plan.Rotation == nil || trusted == nil {
+		return "root 1 + targets 1"
+	}
+	name := fmt.Sprintf("root %d", trusted.Version()+1)
+	if current := b.Base.Document(tuf.Targets); !b.Plan.TargetsExpires.IsZero() && current != nil {
+		name += fmt.Sprintf(" + targets %d", max(current.Version(), b.Base.Seen[tuf.Targets])+1)
+	}
+	return name
 }
 
 const (

@@ -53,6 +53,7 @@ type world struct {
 	now    time.Time
 	tokens *softTokens
 	owned  map[string]*softToken // by holder
+	fresh  map[string]*softToken // new tokens that people bring beside their old ones
 	medium *softMedium
 	away   []string
 	all    bool // everybody signs, also beyond the threshold
@@ -206,7 +207,7 @@ func (w *world) rollCall(s *Session) error {
 		if slices.Contains(w.away, p.Name) {
 			err = s.Miss(p.Name)
 		} else {
-			err = s.Arrive(p.Name, w.owned[p.Name].info.Serial)
+			err = s.Arrive(p.Name, w.tokensOf(p.Name)[0].info.Serial)
 		}
 		if err != nil {
 			return err
@@ -219,6 +220,35 @@ func (w *world) look(s *Session, holder string) (Visitor, error) {
 	return s.Look(context.Background(), w.owned[holder].info.Reader)
 }
 
+// bring puts a new token into a reader for somebody.
+func (w *world) bring(holder string) *softToken {
+	if w.fresh == nil {
+		w.fresh = map[string]*softToken{}
+	}
+	w.fresh[holder] = newSoftToken(uint32(2000 + len(w.fresh)))
+	w.tokens.insert(w.fresh[holder])
+	return w.fresh[holder]
+}
+
+// settle lets everybody go on with their new tokens alone.
+func (w *world) settle() {
+	for name, token := range w.fresh {
+		w.owned[name] = token
+	}
+	w.fresh = nil
+}
+
+// tokensOf are the tokens of somebody that can be put in.
+func (w *world) tokensOf(holder string) []*softToken {
+	var all []*softToken
+	for _, t := range []*softToken{w.owned[holder], w.fresh[holder]} {
+		if t != nil {
+			all = append(all, t)
+		}
+	}
+	return all
+}
+
 const freshPIN = "271828"
 
 func (w *world) enrol(s *Session) error {
@@ -226,14 +256,16 @@ func (w *world) enrol(s *Session) error {
 		if p.Enrolled {
 			continue
 		}
-		v, err := w.look(s, p.Name)
+		tokens := w.tokensOf(p.Name)
+		token := tokens[len(tokens)-1]
+		v, err := s.Look(context.Background(), token.info.Reader)
 		if err != nil {
 			return err
 		}
-		if err := s.Enrol(context.Background(), v, p.Name, testPIN(w.t, w.owned[p.Name].pin), testPIN(w.t, freshPIN), 0); err != nil {
+		if err := s.Enrol(context.Background(), v, p.Name, testPIN(w.t, token.pin), testPIN(w.t, freshPIN), 0); err != nil {
 			return err
 		}
-		w.owned[p.Name].pin = freshPIN
+		token.pin = freshPIN
 	}
 	return nil
 }
@@ -254,19 +286,21 @@ func (w *world) sign(s *Session) error {
 		if p.Presence != Here {
 			continue
 		}
-		v, err := w.look(s, p.Name)
-		if err != nil {
-			return err
-		}
-		if err := w.visit(s, v); err != nil {
-			return err
+		for _, token := range w.tokensOf(p.Name) {
+			v, err := s.Look(context.Background(), token.info.Reader)
+			if err != nil {
+				return err
+			}
+			if err := w.visit(s, v, token.pin); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
 }
 
 // visit is one holder's turn at the machine.
-func (w *world) visit(s *Session, v Visitor) error {
+func (w *world) visit(s *Session, v Visitor, pin string) error {
 	v.Acts = slices.DeleteFunc(v.Acts, func(a Act) bool { return !w.all && !a.Needed })
 	if len(v.Acts) == 0 {
 		return nil
@@ -275,7 +309,7 @@ func (w *world) visit(s *Session, v Visitor) error {
 		return err
 	}
 	for _, act := range v.Acts {
-		if err := s.Sign(context.Background(), v, act, testPIN(w.t, w.owned[v.Holder].pin), 0); err != nil {
+		if err := s.Sign(context.Background(), v, act, testPIN(w.t, pin), 0); err != nil {
 			return err
 		}
 	}
