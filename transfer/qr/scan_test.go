@@ -81,7 +81,9 @@ func TestFilesAreReadBack(t *testing.T) {
 			t.Fatalf("%s: %d symbols, %v", path, symbols, err)
 		}
 		wantContent(t, r, content)
-		src.Close()
+		if err := src.Close(); err != nil {
+			t.Error(err)
+		}
 	}
 }
 

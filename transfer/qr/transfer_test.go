@@ -122,7 +122,8 @@ func TestAnswerOfTwoSignaturesIsOneSymbolAt80x24(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := mustSender(t, m, qr.Dense, chars("80x24"))
-	if s.Parts() != 1 || s.Next() != s.Next() {
+	first := s.Frame()
+	if second := s.Next(); s.Parts() != 1 || second != first {
 		t.Fatalf("it takes %d frames", s.Parts())
 	}
 	if _, err := paint.Encode(s.Frame().Text, terminals["80x24"].Largest(), paint.L); err != nil {
@@ -420,4 +421,33 @@ func TestTooSmallSymbolsAreRefused(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
+}
+
+func FuzzReceiver(f *testing.F) {
+	s := mustSender(f, mustFile(f, []byte("a small message that takes a few frames at this size, or one")), qr.Dense, 100)
+	for seq := 1; seq < 6; seq++ {
+		f.Add(s.At(seq).Text)
+	}
+	f.Add(armour.Short(make([]byte, 67)))
+	f.Fuzz(func(t *testing.T, text string) {
+		r := qr.NewReceiver(newClock().now)
+		p, err := r.Add(s.At(1).Text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 10 { // more than it takes to go over to another transfer
+			if p, err = r.Add(text); p.Done {
+				break
+			}
+		}
+		raw, done := r.Done()
+		if done != p.Done {
+			t.Fatalf("done is %v, progress %+v, %v", done, p, err)
+		}
+		if done {
+			if _, err := envelope.Parse(raw); err != nil {
+				t.Fatalf("what came out is no envelope: %v", err)
+			}
+		}
+	})
 }

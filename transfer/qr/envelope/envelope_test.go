@@ -244,7 +244,7 @@ func TestPatchesThatMakeNoSenseAreRefused(t *testing.T) {
 		"nothing":                      {},
 		"an unknown form":              {2, 0, 0},
 		"no steps":                     {0, 0, 0},
-		"text that is not there":       {0, 1, 2, 4<<2 | takeText, 'a', 'b'},
+		"text that is not there":       {0, 1, 2, 4 << 2, 'a', 'b'},
 		"hex that is not there":        {0, 1, 0, 1<<2 | takeHex, 1},
 		"a copy from before the base":  {0, 2, 0, 4<<2 | copyThere, 1},
 		"a copy from behind the base":  {0, 2, 0, 4<<2 | copyThere, 12},

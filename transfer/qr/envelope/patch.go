@@ -206,7 +206,7 @@ func (b *builder) step() error {
 	step := b.steps.varint(4 * MaxContent)
 	n, what := int(step>>2)+1, step&3
 	if what == copyThere {
-		b.cursor += int64(unzigzag(b.steps.varint(4 * MaxBase)))
+		b.cursor += unzigzag(b.steps.varint(4 * MaxBase))
 	}
 	if b.steps.err != nil {
 		return b.steps.err

@@ -33,8 +33,8 @@ func zstandard(content, base []byte) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("compress: %w", err)
 	}
-	defer w.Close()
-	return w.EncodeAll(content, nil), nil
+	packed := w.EncodeAll(content, nil)
+	return packed, w.Close()
 }
 
 // unzstd unpacks at most length bytes.

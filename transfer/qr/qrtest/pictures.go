@@ -3,6 +3,7 @@ package qrtest
 import (
 	"bufio"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"image"
 	"image/color"
@@ -140,7 +141,8 @@ func zbarFile(t testing.TB, zbarimg, path string) []string {
 	t.Helper()
 	out, err := exec.Command(zbarimg, "--quiet", "--raw", "-Sdisable", "-Sqrcode.enable", path).Output()
 	if err != nil {
-		if exit, ok := err.(*exec.ExitError); ok && exit.ExitCode() == 4 { // nothing found
+		var exit *exec.ExitError
+		if errors.As(err, &exit) && exit.ExitCode() == 4 { // nothing found
 			return nil
 		}
 		t.Fatalf("zbarimg %s: %v", path, err)
