@@ -135,6 +135,9 @@ func (t *terminal) until(ok func(screen, lines string) bool) bool {
 	}
 }
 
+// draws reports whether the program has a screen of its own. The caller holds mu.
+func (t *terminal) draws() bool { return t.vt.Mode()&vt10x.ModeAltScreen != 0 }
+
 func (t *terminal) typeKeys(s string) error {
 	t.mu.Lock()
 	t.said.Reset()
@@ -158,16 +161,20 @@ func ttyCmd(ts *testscript.TestScript, neg bool, args []string) {
 	*current(ts) = startTerminal(ts, cols, rows, args)
 }
 
-// see text... waits until each text has appeared; ! see text holds when it is not there now.
+// see text... waits until each text has appeared: on the screen of a program that draws one,
+// in the lines since the last keys of one that writes lines. ! see text holds when it is not there now.
 func seeCmd(ts *testscript.TestScript, neg bool, args []string) {
 	t := *current(ts)
 	for _, want := range args {
 		found := func(screen, lines string) bool {
-			return strings.Contains(screen, want) || strings.Contains(lines, want)
+			if t.draws() {
+				return strings.Contains(screen, want)
+			}
+			return strings.Contains(lines, want)
 		}
 		if neg {
 			t.mu.Lock()
-			there := found(t.picture(), "")
+			there := found(t.picture(), t.lines())
 			t.mu.Unlock()
 			if there {
 				ts.Fatalf("%q is on the screen:\n%s", want, t.screen())
