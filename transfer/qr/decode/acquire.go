@@ -44,29 +44,51 @@ func (s *search) late() bool { return time.Now().After(s.until) }
 
 func (s *search) done() bool { return len(s.found) >= s.want }
 
-// run goes through the passes until enough is found or time is up.
+// run goes through the passes until enough is found or time is up: first the
+// best hits of each, then the third finders that two found ones promise, then
+// what is left.
 func (s *search) run() {
+	var rest []hits
 	for _, q := range passes {
-		if s.done() || s.late() {
+		found := s.hits(q)
+		n := min(len(found), 2*batch)
+		s.work(found[:n])
+		rest = append(rest, found[n:])
+		if s.stop() {
 			return
 		}
+	}
+	s.complete()
+	s.combine()
+	for _, found := range rest {
+		s.work(found)
+	}
+}
+
+// batch is how many hits are looked at before their combinations are tried:
+// the best come first, and most pictures need no more.
+const batch = 24
+
+// work looks at hits batch by batch.
+func (s *search) work(found hits) {
+	for len(found) > 0 && !s.stop() {
+		n := min(len(found), batch)
 		before := len(s.frames)
-		s.look(q)
+		s.check(found[:n])
+		found = found[n:]
 		if len(s.frames) > before {
 			s.combine()
 		}
 	}
-	if !s.done() && !s.late() {
-		s.complete()
-		s.combine()
-	}
 }
+
+func (s *search) stop() bool { return s.done() || s.late() || len(s.frames) >= maxFrames }
 
 // maxFrames bounds how many finders are kept: those of 80 symbols.
 const maxFrames = 240
 
-// look adds the finders that one pass sees.
-func (s *search) look(q pass) {
+// hits are the places that one pass finds, those seen on most lines first.
+func (s *search) hits(q pass) hits {
 	p, scale := s.p, 1.
 	if q.smooth {
 		p = s.smoothed()
@@ -74,14 +96,23 @@ func (s *search) look(q pass) {
 	if q.half {
 		p, scale = s.p.half(), 2
 	}
-	if p.w < 21 || p.h < 21 {
-		return
+	if p.w < minSide || p.h < minSide {
+		return nil
 	}
-	for _, h := range p.binarize(q.reach, q.margin).scan(1) {
-		if s.late() || len(s.frames) >= maxFrames {
+	found := p.binarize(q.reach, q.margin).scan(1)
+	for i := range found {
+		h := &found[i]
+		h.c, h.wide, h.high = h.c.mul(scale), h.wide*scale, h.high*scale
+	}
+	return found
+}
+
+// check turns hits into frames.
+func (s *search) check(found hits) {
+	for _, h := range found {
+		if s.stop() {
 			return
 		}
-		h.c, h.wide, h.high = h.c.mul(scale), h.wide*scale, h.high*scale
 		if s.seen(h.c, h.module()) {
 			continue
 		}

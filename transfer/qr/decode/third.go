@@ -32,7 +32,7 @@ func (s *search) complete() {
 	for i := 0; i < len(pairs) && i < maxPairs; i++ {
 		for _, f := range [...]*frame{pairs[i].a, pairs[i].b} {
 			for _, sign := range [...]float64{1, -1} {
-				if s.late() {
+				if s.stop() {
 					return
 				}
 				s.addThird(f, &pairs[i].l, sign)
