@@ -79,6 +79,7 @@ var decoders = map[string]func(json.RawMessage) (Event, error){
 	Enrolled{}.Kind():        decodeAs[Enrolled],
 	EnrolFailed{}.Kind():     decodeAs[EnrolFailed],
 	Dropped{}.Kind():         decodeAs[Dropped],
+	Queued{}.Kind():          decodeAs[Queued],
 	Frozen{}.Kind():          decodeAs[Frozen],
 	Reviewed{}.Kind():        decodeAs[Reviewed],
 	ReviewClosed{}.Kind():    decodeAs[ReviewClosed],

@@ -96,7 +96,7 @@ func planFrom(b *transfer.Bundle, start *tuf.Document, r Rotation, now time.Time
 	if err := r.settleTargets(b, plan, now); err != nil {
 		return nil, err
 	}
-	if !changes(b.TrustedRoot(), plan) && !r.Resign {
+	if start == b.TrustedRoot() && !changes(start, plan) && !r.Resign {
 		return nil, planf("To give the root a new expiry alone: conclave plan root.", "nobody's keys change, and no threshold")
 	}
 	b.Plan = plan

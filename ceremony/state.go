@@ -58,6 +58,7 @@ type State struct {
 	head       transfer.RecordHead
 	writing    *ExportBegun
 	exports    []Exported
+	queue      []Queued // who joins with the next draft
 }
 
 // A keyRole names a signature: one key on one role's document.
@@ -118,6 +119,7 @@ var allowed = map[string][]Step{
 	Enrolled{}.Kind():        {StepEnrolment},
 	EnrolFailed{}.Kind():     {StepEnrolment},
 	Dropped{}.Kind():         {StepEnrolment},
+	Queued{}.Kind():          {StepReview, StepSign, StepConfirm, StepExport, StepClose},
 	Frozen{}.Kind():          {StepFreeze},
 	Reviewed{}.Kind():        {StepReview, StepSign},
 	ReviewClosed{}.Kind():    {StepReview},
@@ -238,6 +240,14 @@ func (s State) Dropped() []string { return slices.Clone(s.dropped) }
 
 // Exports lists the files that are on the medium.
 func (s State) Exports() []Exported { return slices.Clone(s.exports) }
+
+// Declared is when the compromise was declared that this ceremony answers; zero for all others.
+func (s State) Declared() time.Time {
+	if s.bundle == nil {
+		return time.Time{}
+	}
+	return s.bundle.Declared
+}
 
 // Diffs explains every frozen document against its base, with ages relative to now.
 func (s State) Diffs(now time.Time) ([]*tuf.Diff, error) {

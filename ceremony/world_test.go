@@ -412,6 +412,7 @@ func fingerprint(t interface {
 	say("signed at", s.signedAt)
 	say("head", s.head)
 	say("exports", s.exports)
+	say("queue", s.queue)
 	if s.writing != nil {
 		say("writing", *s.writing)
 	}

@@ -1,0 +1,336 @@
+package ceremony
+
+import (
+	"cmp"
+	"fmt"
+	"math/bits"
+	"slices"
+	"strings"
+	"time"
+
+	"conclave/ceremony/tuf"
+	"conclave/transfer"
+)
+
+// A Need is one threshold that a bundle must meet, and who can help to meet it.
+type Need struct {
+	Role      string
+	Name      string // "root 4's keys", "root 5's keys", "targets keys of root 5"
+	Threshold int
+	Missing   int // signatures that are not there yet
+	Keys      []NeedKey
+	Text      string // the same in a sentence
+}
+
+// A NeedKey is one key of a need.
+type NeedKey struct {
+	Holder string // a short keyid where nobody is named
+	Serial uint32 // 0 where the token is not known
+	New    bool   // it is made at the ceremony
+	Signed bool
+}
+
+// A Sitting says who must meet for a bundle, and what goes on until they do.
+type Sitting struct {
+	Needs    []Need
+	Power    []tuf.Power // who can sign for each role before and after; empty where no root is part of it
+	MustCome []string    // nobody can stand in for them
+	Enough   []string    // the smallest company that completes everything, those who must come included
+	Text     []string    // all of it in sentences, in the order in which people ask
+}
+
+// Needs lists every threshold of a bundle in signing order: of a draft, or of a
+// plan whose keys are still to be made.
+func Needs(b *transfer.Bundle) ([]Need, error) {
+	if b.Plan != nil {
+		return planNeeds(b), nil
+	}
+	var needs []Need
+	for _, d := range b.Documents {
+		doc, err := newDocument(b, d.Role)
+		if err != nil {
+			return nil, err
+		}
+		for _, t := range doc.tallies {
+			n := Need{Role: d.Role, Name: t.Requirement.Name, Threshold: t.Requirement.Threshold, Missing: t.Missing}
+			for _, s := range t.Signers {
+				n.Keys = append(n.Keys, NeedKey{Holder: cmp.Or(s.Holder.Name, shortKeyID(s.Key.ID)), Serial: s.Holder.Serial, Signed: s.Signed})
+			}
+			needs = append(needs, n.worded(doc.version))
+		}
+	}
+	return needs, nil
+}
+
+// planNeeds are the needs of documents that do not exist yet.
+func planNeeds(b *transfer.Bundle) []Need {
+	var needs []Need
+	version, trusted := int64(1), b.TrustedRoot()
+	if trusted != nil {
+		version = trusted.Version() + 1
+		need := trusted.Root().Roles[tuf.Root]
+		n := Need{Role: tuf.Root, Name: trusted.Title() + "'s keys", Threshold: need.Threshold, Missing: need.Threshold}
+		for _, s := range seatsOf(trusted) {
+			if s.root {
+				n.Keys = append(n.Keys, NeedKey{Holder: s.name, Serial: s.holder.Serial})
+			}
+		}
+		needs = append(needs, n.worded(version))
+	}
+	next := Need{Role: tuf.Root, Name: fmt.Sprintf("root %d's keys", version), Threshold: b.Plan.RootThreshold, Missing: b.Plan.RootThreshold}
+	targets := Need{Role: tuf.Targets, Name: fmt.Sprintf("targets keys of root %d", version), Threshold: b.Plan.TargetsThreshold, Missing: b.Plan.TargetsThreshold}
+	for _, s := range plannedSeats(b) {
+		k := NeedKey{Holder: s.name, Serial: s.holder.Serial, New: s.made}
+		if s.root {
+			next.Keys = append(next.Keys, k)
+		}
+		if s.targets {
+			targets.Keys = append(targets.Keys, k)
+		}
+	}
+	needs = append(needs, next.worded(version))
+	if name := titleOfPlan(b); strings.Contains(name, "targets") {
+		at := int64(1)
+		if current := b.Base.Document(tuf.Targets); current != nil {
+			at = max(current.Version(), b.Base.Seen[tuf.Targets]) + 1
+		}
+		needs = append(needs, targets.worded(at))
+	}
+	return needs
+}
+
+// plannedSeats are the keys of the root that a plan will make.
+func plannedSeats(b *transfer.Bundle) []seat {
+	var seats []seat
+	if r, trusted := b.Plan.Rotation, b.TrustedRoot(); r != nil && trusted != nil {
+		keys, holders := trusted.Keys(), trusted.Holders()
+		for _, k := range r.Keep {
+			seats = append(seats, seat{
+				name: cmp.Or(holders[k.KeyID].Name, shortKeyID(k.KeyID)), key: keys[k.KeyID], holder: holders[k.KeyID], root: k.Root, targets: k.Targets,
+			})
+		}
+		for _, k := range r.Join {
+			seats = append(seats, seat{name: k.Holder, key: k.Key, holder: tuf.Holder{Name: k.Holder, Serial: k.Serial}, root: k.Root, targets: k.Targets})
+		}
+	}
+	for _, h := range b.Plan.Holders {
+		seats = append(seats, seat{name: h.Name, made: true, root: h.Root, targets: h.Targets})
+	}
+	return seats
+}
+
+// worded gives a need its sentence.
+func (n Need) worded(version int64) Need {
+	var signed, may []string
+	for _, k := range n.Keys {
+		if k.Signed {
+			signed = append(signed, k.Holder)
+		} else {
+			may = append(may, k.label())
+		}
+	}
+	keys := n.Name
+	if n.Role != tuf.Root {
+		keys = "its keys"
+	}
+	what := fmt.Sprintf("%s %d", capital(n.Role), version)
+	switch {
+	case n.Missing == 0:
+		n.Text = fmt.Sprintf("%s has all signatures that it needs by %s: %s.", what, keys, both(signed))
+	case len(signed) > 0:
+		n.Text = fmt.Sprintf("%s needs %s more by %s: of %s. Signed already: %s.", what, countWord(n.Missing), keys, either(may), both(signed))
+	case n.Missing >= len(may):
+		n.Text = fmt.Sprintf("%s needs signatures by %s: of %s, all of them.", what, keys, both(may))
+	default:
+		n.Text = fmt.Sprintf("%s needs %s by %s: any %s of %s.", what, counted(n.Missing, "signature"), keys, countWord(n.Missing), both(may))
+	}
+	return n
+}
+
+// label names a key by its holder and token.
+func (k NeedKey) label() string {
+	switch {
+	case k.New:
+		return k.Holder + " (new token)"
+	case k.Serial != 0:
+		return fmt.Sprintf("%s (%d)", k.Holder, k.Serial)
+	}
+	return k.Holder
+}
+
+// maxSearched is up to how many people the smallest company is searched for; beyond, one person is added after the other.
+const maxSearched = 16
+
+// PlanSitting works out who must come for a bundle, and says it.
+func PlanSitting(b *transfer.Bundle, now time.Time) (*Sitting, error) {
+	needs, err := Needs(b)
+	if err != nil {
+		return nil, err
+	}
+	s := &Sitting{Needs: needs, Power: powers(b, now)}
+	if b.Plan != nil {
+		for _, h := range b.Plan.Holders {
+			s.MustCome = append(s.MustCome, h.Name) // nobody else can make their key
+		}
+	}
+	s.company()
+	s.word(b, now)
+	return s, nil
+}
+
+// powers says who can do what before and after; nil where no root changes.
+func powers(b *transfer.Bundle, now time.Time) []tuf.Power {
+	if b.Plan == nil {
+		root := b.Document(tuf.Root)
+		if root == nil {
+			return nil
+		}
+		diff, err := tuf.Compare(b.TrustedRoot(), root, now)
+		if err != nil {
+			return nil
+		}
+		return diff.Power
+	}
+	before := tuf.Quorums(b.TrustedRoot())
+	power := func(role string, threshold int) tuf.Power {
+		after := tuf.Quorum{Threshold: threshold}
+		for _, s := range plannedSeats(b) {
+			if s.sits(role) {
+				after.Names = append(after.Names, NeedKey{Holder: s.name, New: s.made && len(before) > 0}.label())
+			}
+		}
+		slices.Sort(after.Names)
+		return tuf.Power{Role: role, Before: before[role], After: after}
+	}
+	return []tuf.Power{power(tuf.Root, b.Plan.RootThreshold), power(tuf.Targets, b.Plan.TargetsThreshold)}
+}
+
+// company finds who must come, and the smallest company that is enough.
+func (s *Sitting) company() {
+	var people []string
+	for _, n := range s.Needs {
+		for _, k := range n.Keys {
+			if !k.Signed && n.Missing > 0 && !containsPerson(people, k.Holder) {
+				people = append(people, k.Holder)
+			}
+		}
+	}
+	for _, name := range people {
+		without := slices.DeleteFunc(slices.Clone(people), func(n string) bool { return n == name })
+		if !containsPerson(s.MustCome, name) && !s.enough(without) && s.enough(people) {
+			s.MustCome = append(s.MustCome, name)
+		}
+	}
+	if !s.enough(people) {
+		return // Still says what cannot be completed
+	}
+	s.Enough = s.smallest(people)
+}
+
+// smallest searches by size where that is quick.
+func (s *Sitting) smallest(people []string) []string {
+	others := slices.DeleteFunc(slices.Clone(people), func(n string) bool { return containsPerson(s.MustCome, n) })
+	if len(others) > maxSearched {
+		company := slices.Clone(s.MustCome)
+		for _, name := range others {
+			if !s.enough(company) {
+				company = append(company, name)
+			}
+		}
+		return company
+	}
+	var best []string
+	for set := range uint32(1) << len(others) {
+		if best != nil && len(s.MustCome)+bits.OnesCount32(set) >= len(best) {
+			continue
+		}
+		company := slices.Clone(s.MustCome)
+		for i, name := range others {
+			if set&(1<<i) != 0 {
+				company = append(company, name)
+			}
+		}
+		if s.enough(company) {
+			best = company
+			if best == nil {
+				best = []string{}
+			}
+		}
+	}
+	return best
+}
+
+// enough reports whether these people can complete every need.
+func (s *Sitting) enough(people []string) bool {
+	return !slices.ContainsFunc(s.Needs, func(n Need) bool {
+		var can []string
+		for _, k := range n.Keys {
+			if !k.Signed && containsPerson(people, k.Holder) && !containsPerson(can, k.Holder) {
+				can = append(can, k.Holder)
+			}
+		}
+		return len(can) < n.Missing
+	})
+}
+
+func (s *Sitting) word(b *transfer.Bundle, now time.Time) {
+	for _, n := range s.Needs {
+		s.Text = append(s.Text, n.Text)
+	}
+	if len(s.MustCome) > 0 {
+		s.Text = append(s.Text, fmt.Sprintf("Nobody can stand in for %s.", both(s.MustCome)))
+	}
+	switch {
+	case len(s.Enough) > 0:
+		s.Text = append(s.Text, fmt.Sprintf("%s enough: %s.", capital(peopleAre(len(s.Enough))), both(s.Enough)))
+	case !s.enough(s.Enough):
+		s.Text = append(s.Text, "The keys that are left cannot complete it.")
+	}
+	for _, p := range s.Power {
+		if !p.Before.Equal(p.After) {
+			s.Text = append(s.Text, fmt.Sprintf("From then on %s can sign %s; before, %s.", p.After, p.Role, p.Before))
+		}
+	}
+	s.Text = append(s.Text, orderOf(b)...)
+	s.Text = append(s.Text, meanwhile(b, now)...)
+}
+
+func peopleAre(n int) string {
+	if n == 1 {
+		return "one person is"
+	}
+	return countWord(n) + " people are"
+}
+
+// orderOf says what comes after what.
+func orderOf(b *transfer.Bundle) []string {
+	var lines []string
+	if b.Plan != nil {
+		lines = append(lines, "The new keys are made first; then everything is frozen, read and signed. Bring the old tokens as well.")
+	}
+	if strings.Contains(titleOf(b), " + ") {
+		lines = append(lines, "Each token signs root first, then the others; they are published together or not at all.")
+	}
+	return lines
+}
+
+// meanwhile says what still works until the bundle is published.
+func meanwhile(b *transfer.Bundle, now time.Time) []string {
+	trusted := b.TrustedRoot()
+	if trusted == nil {
+		return nil
+	}
+	var lines []string
+	if left := trusted.Expires().Sub(now); left > 0 {
+		lines = append(lines, fmt.Sprintf("Until it is published everything goes on with %s, which expires on %s, in %s.",
+			trusted.Title(), trusted.Expires().UTC().Format(time.DateOnly), span(left)))
+	} else {
+		lines = append(lines, fmt.Sprintf("%s expired on %s: clients stand still until this is published.", capital(trusted.Title()), trusted.Expires().UTC().Format(time.DateOnly)))
+	}
+	if b.Base.Document(tuf.Targets) != nil {
+		lines = append(lines, "Release nothing until then: targets that are published in between make this bundle stale.")
+	} else {
+		lines = append(lines, "Releases go on meanwhile.")
+	}
+	return lines
+}

@@ -1,0 +1,62 @@
+package ceremony
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"conclave/ceremony/tuf"
+)
+
+func TestWhoMustSignIsSaid(t *testing.T) {
+	w, base := repository(t)
+	b := w.planRotation(base, Rotation{Replace: []Replacing{{Name: "Bob"}}, Remove: []Leaving{{Name: "Frank"}}, RootThreshold: 4})
+	s, err := PlanSitting(b, w.now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []string{
+		"Root 2 needs 3 signatures by root 1's keys: any three of Alice (1000), Bob (1001), Carol (1002), Erin (1003) and Frank (1004).",
+		"Root 2 needs signatures by root 2's keys: of Alice (1000), Carol (1002), Erin (1003) and Bob (new token), all of them.",
+		"Targets 2 needs 2 signatures by its keys: any two of Alice (1000), Carol (1002) and Bob (new token).",
+		"Nobody can stand in for Bob, Alice, Carol and Erin.",
+		"Four people are enough: Bob, Alice, Carol and Erin.",
+		"From then on Alice, Bob (new token), Carol and Erin together can sign root; before, any three of Alice, Bob, Carol, Erin and Frank.",
+		"From then on any two of Alice, Bob (new token) and Carol can sign targets; before, any two of Alice, Bob and Carol.",
+		"The new keys are made first; then everything is frozen, read and signed. Bring the old tokens as well.",
+		"Each token signs root first, then the others; they are published together or not at all.",
+		"Until it is published everything goes on with root 1, which expires on 2027-11-22, in 363 days.",
+		"Release nothing until then: targets that are published in between make this bundle stale.",
+	}
+	if !slices.Equal(s.Text, want) {
+		t.Errorf("it says\n%s\nwant\n%s", strings.Join(s.Text, "\n"), strings.Join(want, "\n"))
+	}
+}
+
+func TestTheSmallestCompanyIsFound(t *testing.T) {
+	w, base := repository(t)
+	b := w.planRotation(base, Rotation{TargetsThreshold: 3})
+	s, err := PlanSitting(b, w.now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Targets want Alice, Bob and Carol; they are enough for root as well.
+	if !slices.Equal(s.Enough, []string{"Alice", "Bob", "Carol"}) || !slices.Equal(s.MustCome, s.Enough) {
+		t.Errorf("must come %q, enough are %q", s.MustCome, s.Enough)
+	}
+	w.away = []string{"Carol", "Frank"}
+	part := w.done(b, base.Roots[0])
+	if s, err = PlanSitting(part, w.now); err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(s.Enough, []string{"Carol"}) {
+		t.Errorf("after Alice, Bob and Erin: enough are %q", s.Enough)
+	}
+	if got := s.Needs[len(s.Needs)-1].Text; got != "Targets 2 needs one more by its keys: of Carol (1002). Signed already: Alice and Bob." {
+		t.Errorf("it says %q", got)
+	}
+	genesis, err := Needs(w.planGenesis())
+	if err != nil || len(genesis) != 2 || genesis[0].Role != tuf.Root || !genesis[0].Keys[0].New {
+		t.Errorf("a genesis: %+v, %v", genesis, err)
+	}
+}
