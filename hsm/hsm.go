@@ -55,6 +55,7 @@ const (
 // Info is what a token says of itself without a PIN.
 type Info struct {
 	Serial     uint32 // printed on the back of the token
+	Unprinted  bool   // Serial is none: it was made from the identifier of another maker's card
 	Firmware   string // "5.7.1"
 	FormFactor string // "USB-A keychain", "" where the firmware does not say
 	Reader     string // the PC/SC reader it sits in

@@ -170,7 +170,11 @@ func TestReaderIDsComeBack(t *testing.T) {
 		{Name: "Yubico YubiKey OTP+FIDO+CCID 00 00"},
 		{Name: "Yubico YubiKey OTP+FIDO+CCID 00 00", Changes: 1},
 		{Name: "A reader #2", Changes: 4294967295},
-		{Name: "A reader #x"}, {Name: " #"}, {Name: ""}, {Name: "A reader #01"}, {Name: "A reader #4294967296"},
+		{Name: "A reader #x"},
+		{Name: " #"},
+		{Name: ""},
+		{Name: "A reader #01"},
+		{Name: "A reader #4294967296"},
 	} {
 		if got := ParseReader(r.ID()); got != r {
 			t.Errorf("%q comes back as %+v", r.ID(), got)

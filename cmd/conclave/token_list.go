@@ -16,6 +16,7 @@ import (
 // tokenReport is one token as list prints it with --json.
 type tokenReport struct {
 	Serial     uint32      `json:"serial"`
+	Unprinted  bool        `json:"serial_not_printed,omitempty"` // made from the card's identifier
 	Firmware   string      `json:"firmware"`
 	FormFactor string      `json:"form_factor,omitempty"`
 	Reader     string      `json:"reader"`
@@ -109,7 +110,7 @@ func reportOnPlace(ctx context.Context, place tokenPlace, roots attest.Roots) to
 func reportOnToken(ctx context.Context, token hsm.Token, roots attest.Roots) (tokenReport, error) {
 	info := token.Info()
 	r := tokenReport{
-		Serial: info.Serial, Firmware: info.Firmware, FormFactor: info.FormFactor, Reader: info.Reader,
+		Serial: info.Serial, Unprinted: info.Unprinted, Firmware: info.Firmware, FormFactor: info.FormFactor, Reader: info.Reader,
 		PINTries: info.Retries, Keys: []keyReport{}, Warnings: hsm.Weaknesses(info.Firmware),
 	}
 	if k, ok := token.(hsm.Keeper); ok && k.Secrets().Told {
@@ -165,7 +166,11 @@ func (r tokenReport) lines() []string {
 	if form == "" {
 		form = "form factor not told"
 	}
-	w.add("%d  firmware %s  %s  %s", r.Serial, r.Firmware, text.Clean(form), triesLeft("PIN", r.PINTries))
+	unprinted := ""
+	if r.Unprinted {
+		unprinted = " (not printed: made from its card identifier)"
+	}
+	w.add("%d%s  firmware %s  %s  %s", r.Serial, unprinted, r.Firmware, text.Clean(form), triesLeft("PIN", r.PINTries))
 	if r.Error != "" {
 		w.add("  [!] %s", text.Clean(r.Error))
 	}

@@ -32,6 +32,9 @@ const (
 // without the right management key.
 const swNotAllowed = 0x6982
 
+// swNoInstruction is what a card says to a command that it does not know.
+const swNoInstruction = 0x6d00
+
 // codeOf finds the PC/SC code in an error of go-piv. Its type is not exported
 // and carries the code in a field that nothing returns, so reflection reads
 // it: the alternative is to compare error texts. A test holds this to the

@@ -105,7 +105,11 @@ func (t *token) certificate(slot gopiv.Slot) (*x509.Certificate, error) {
 // readKey asks the token in the best way that its firmware knows.
 func (t *token) readKey(slot gopiv.Slot, cert *x509.Certificate) (hsm.Key, error) {
 	if v := t.yk.Version(); v.Major > 5 || v.Major == 5 && v.Minor >= 3 {
-		return t.readMetadata(slot)
+		key, err := t.readMetadata(slot)
+		if sw, ok := statusOf(err); !ok || sw != swNoInstruction {
+			return key, err
+		}
+		// A card of another maker that only calls itself new.
 	}
 	return t.readAttestation(slot, cert)
 }

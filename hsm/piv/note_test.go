@@ -113,3 +113,23 @@ func TestSecretsAreReadOrNotTold(t *testing.T) {
 		}
 	}
 }
+
+func TestNumbersOfCardsWithoutOne(t *testing.T) {
+	guid := []byte("0123456789abcdef")
+	chuid := func(guid []byte) []byte {
+		inner := append([]byte{0x30, 0, 0x34, byte(len(guid))}, guid...)
+		return append([]byte{0x53, byte(len(inner))}, inner...)
+	}
+	a, b := numberOf(chuid(guid)), numberOf(chuid([]byte("0123456789abcdeX")))
+	if a == 0 || b == 0 || a == b || a != numberOf(chuid(guid)) {
+		t.Fatalf("numbers %d and %d", a, b)
+	}
+	for name, c := range map[string][]byte{
+		"nothing": nil, "no GUID": {0x53, 2, 0x30, 0}, "a short one": chuid(guid[:15]), "an empty one": chuid(make([]byte, 16)),
+		"cut off": chuid(guid)[:10],
+	} {
+		if n := numberOf(c); n != 0 {
+			t.Errorf("%s: %d", name, n)
+		}
+	}
+}

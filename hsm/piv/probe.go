@@ -1,6 +1,9 @@
 package piv
 
 import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/binary"
 	"errors"
 	"fmt"
 
@@ -25,34 +28,73 @@ const (
 // probe asks the card in a reader whether it knows PIV, and what it says of its
 // secrets. go-piv cannot ask the latter, and where the former is a no it
 // would keep the reader until the program ends.
-func probe(reader string) (hsm.Secrets, error) {
+func probe(reader string) (probed, error) {
 	c, err := pcsc.Establish()
 	if errors.Is(err, pcsc.ErrUnsupported) {
-		return hsm.Secrets{}, nil
+		return probed{}, nil
 	}
 	if err != nil {
-		return hsm.Secrets{}, fromOpen(err)
+		return probed{}, fromOpen(err)
 	}
 	defer func() { _ = c.Release() }()
 	card, err := c.Connect(reader)
 	if err != nil {
-		return hsm.Secrets{}, fromOpen(err)
+		return probed{}, fromOpen(err)
 	}
-	secrets, err := ask(card)
+	got, err := ask(card, !isYubiKey(reader))
 	if err := errors.Join(err, card.Disconnect()); err != nil {
-		return hsm.Secrets{}, fromOpen(err)
+		return probed{}, fromOpen(err)
 	}
-	return secrets, nil
+	return got, nil
 }
 
-func ask(card *pcsc.Card) (hsm.Secrets, error) {
+// probed is what a card says before go-piv opens it.
+type probed struct {
+	secrets hsm.Secrets
+	number  uint32 // of another maker's card, 0 for none
+}
+
+func ask(card *pcsc.Card, foreign bool) (got probed, err error) {
 	_, sw, err := card.Transmit(selectPIV)
 	switch {
 	case err != nil:
-		return hsm.Secrets{}, err
+		return probed{}, err
 	case sw>>8 != 0x61 && sw != swOK:
-		return hsm.Secrets{}, fmt.Errorf("%w: the card answers %04x", hsm.ErrNotPIV, sw)
+		return probed{}, fmt.Errorf("%w: the card answers %04x", hsm.ErrNotPIV, sw)
 	}
+	if foreign {
+		if got.number, err = askNumber(card); err != nil {
+			return probed{}, err
+		}
+	}
+	got.secrets, err = askSecrets(card)
+	return got, err
+}
+
+// getCHUID asks for the card holder unique identifier (SP 800-73-4, part 1, 3.1.2).
+var getCHUID = []byte{0, 0xcb, 0x3f, 0xff, 5, 0x5c, 3, 0x5f, 0xc1, 0x02, 0}
+
+// askNumber makes a number that tells cards of other makers apart, which need not have one: from
+// the identifier that every PIV card in use has.
+func askNumber(card *pcsc.Card) (uint32, error) {
+	answer, sw, err := card.Transmit(getCHUID)
+	if err != nil || sw != swOK {
+		return 0, err
+	}
+	return numberOf(answer), nil
+}
+
+// numberOf takes the GUID (tag 34, 16 bytes) of a CHUID, 0 where there is none.
+func numberOf(chuid []byte) uint32 {
+	guid := fields(fields(chuid)[0x53])[0x34]
+	if len(guid) != 16 || bytes.Equal(guid, make([]byte, 16)) {
+		return 0
+	}
+	sum := sha256.Sum256(guid)
+	return max(1, binary.BigEndian.Uint32(sum[:]))
+}
+
+func askSecrets(card *pcsc.Card) (hsm.Secrets, error) {
 	answers := map[byte][]byte{}
 	for _, ref := range []byte{refPIN, refPUK, refManagement} {
 		answer, sw, err := card.Transmit([]byte{0, insMetadata, 0, ref, 0})

@@ -23,6 +23,7 @@ type token struct {
 	full   int // most PIN tries seen, which is what a right PIN brings back
 
 	secrets hsm.Secrets // as read at opening, and what was changed since
+	number  uint32      // what stands for the serial number of a card that has none
 
 	// keys remembers what was read: the token is held exclusively, so only
 	// this program can change it.
@@ -45,7 +46,9 @@ func (t *token) readInfo() error {
 		t.info.FormFactor = ff.String()
 	}
 	serial, err := t.yk.Serial()
-	if err != nil {
+	if _, spoken := statusOf(err); spoken && t.number != 0 {
+		serial, t.info.Unprinted = t.number, true
+	} else if err != nil {
 		return fmt.Errorf("read serial number: %w", t.fail(err))
 	}
 	t.info.Serial = serial

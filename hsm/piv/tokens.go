@@ -155,7 +155,7 @@ func (ts *Tokens) open(ctx context.Context, r hsm.Reader) (*token, error) {
 	if err := ts.unchanged(ctx, r); err != nil {
 		return nil, err
 	}
-	secrets, err := probe(r.Name)
+	probed, err := probe(r.Name)
 	if err != nil {
 		return nil, explained(err)
 	}
@@ -163,7 +163,7 @@ func (ts *Tokens) open(ctx context.Context, r hsm.Reader) (*token, error) {
 	if err != nil {
 		return nil, explained(fromOpen(err))
 	}
-	t := &token{yk: yk, reader: r.ID(), secrets: secrets, keys: map[hsm.Slot]heldKey{}}
+	t := &token{yk: yk, reader: r.ID(), secrets: probed.secrets, number: probed.number, keys: map[hsm.Slot]heldKey{}}
 	err = ts.unchanged(ctx, r)
 	if err == nil {
 		err = t.readInfo()

@@ -230,6 +230,14 @@ func TestAnotherMakersCardWorksButProvesNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = token.Close() }()
+	another, err := ts.Open(t.Context(), insertForeign(t).reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = another.Close() }()
+	if a, b := token.Info(), another.Info(); !a.Unprinted || !b.Unprinted || a.Serial == 0 || a.Serial == b.Serial {
+		t.Fatalf("cards that cannot be told apart: %+v, %+v", a, b)
+	}
 	if _, err := token.Enrol(t.Context(), enrolment(t)); err != nil {
 		t.Fatal(err)
 	}

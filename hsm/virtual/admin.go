@@ -31,6 +31,7 @@ const (
 const (
 	objDiscovery uint32 = 0x7e
 	objPrinted   uint32 = 0x5fc109 // PIN-protected; hosts keep a management key there
+	objCHUID     uint32 = 0x5fc102
 	objDevice    uint32 = 0x5fff01 // Yubico's certificate of f9
 )
 

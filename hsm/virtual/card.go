@@ -23,7 +23,8 @@ type Options struct {
 	Firmware string // one of Firmwares; "" is the newest
 	Root     *Root  // who certifies it; nil is the practice root
 	// Foreign plays a PIV card of another maker instead, which sits in a
-	// reader of another name and knows no attestation and no form factor.
+	// reader of another name and knows no attestation, no form factor and no
+	// serial number, but has a card identifier.
 	Foreign bool
 }
 
@@ -123,10 +124,21 @@ func (c *Card) makeFactoryFresh() {
 	c.pin, c.puk = factorySecret(FactoryPIN), factorySecret(FactoryPUK)
 	c.management = factoryManagementKey(c.firmware)
 	c.keys = map[byte]*key{refAttestation: c.keys[refAttestation]}
-	c.objects = map[uint32][]byte{}
-	if !c.foreign {
-		c.objects[objDevice] = certificateObject(c.device.Raw)
+	c.objects = map[uint32][]byte{objDevice: certificateObject(c.device.Raw)}
+	if c.foreign {
+		c.objects = map[uint32][]byte{objCHUID: chuid(c.serial)}
 	}
+}
+
+// chuid is the card holder unique identifier, whose GUID tells cards apart
+// (SP 800-73-4, part 1, table 9).
+func chuid(serial uint32) []byte {
+	guid := binary.BigEndian.AppendUint32([]byte("no YubiKey: "), serial)
+	b := tlv(0x30, make([]byte, 25)) // FASC-N
+	b = append(b, tlv(0x34, guid)...)
+	b = append(b, tlv(0x35, []byte("20520417"))...) // expires
+	b = append(b, tlv(0x3e, nil)...)                // issuer's signature
+	return append(b, tlv(0xfe, nil)...)
 }
 
 // Serial returns the serial number that a real token has printed on its back.
@@ -376,7 +388,7 @@ func (c *Card) yubico(cmd command) ([]byte, status) {
 	case insVersion:
 		return bytes.Clone(c.firmware[:]), statusOK
 	case insSerial:
-		if !c.firmware.hasSerial() {
+		if !c.firmware.hasSerial() || c.foreign {
 			return nil, statusNoInstruction
 		}
 		return binary.BigEndian.AppendUint32(nil, c.serial), statusOK
