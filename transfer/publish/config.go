@@ -2,6 +2,7 @@ package publish
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -33,9 +34,9 @@ const (
 type Config struct {
 	Store          string `json:"store"`                     // URL: file:… or s3:…
 	PinnedRoot     string `json:"pinned_root"`               // the root that everything is verified from; written by the first push
-	SnapshotKey    string `json:"snapshot_key"`              // encrypted PEM
-	TimestampKey   string `json:"timestamp_key"`             // encrypted PEM; may be the same
-	PassphraseFile string `json:"passphrase_file"`           // opens both
+	SnapshotKey    string `json:"snapshot_key"`              // as OpenKey takes it
+	TimestampKey   string `json:"timestamp_key"`             // may be the same
+	PassphraseFile string `json:"passphrase_file,omitempty"` // as OpenPassphrase takes it; opens both, where they are files
 	StateDir       string `json:"state_dir"`                 // what was seen, and the journal
 	Practice       bool   `json:"practice"`                  // only rehearsals are published here
 	SnapshotDays   int    `json:"snapshot_days"`             // 0 is DefaultSnapshotDays
@@ -84,11 +85,20 @@ func ParseConfig(raw []byte) (*Config, error) {
 // check fills in defaults and refuses what cannot work.
 func (c *Config) check() error {
 	for name, value := range map[string]string{
-		"store": c.Store, "pinned_root": c.PinnedRoot, "passphrase_file": c.PassphraseFile,
+		"store": c.Store, "pinned_root": c.PinnedRoot,
 		"snapshot_key": c.SnapshotKey, "timestamp_key": c.TimestampKey, "state_dir": c.StateDir,
 	} {
 		if value == "" {
 			return fmt.Errorf("%q is missing", name)
+		}
+	}
+	for _, ref := range []string{c.SnapshotKey, c.TimestampKey} {
+		kind, err := kindOf(ref)
+		if err != nil {
+			return err
+		}
+		if kind == keyFile && c.PassphraseFile == "" {
+			return errors.New("\"passphrase_file\" is missing: key files are encrypted")
 		}
 	}
 	if c.SnapshotDays == 0 {
@@ -108,7 +118,16 @@ func (c *Config) check() error {
 
 // resolve makes paths absolute.
 func (c *Config) resolve(dir string) {
-	for _, p := range []*string{&c.PinnedRoot, &c.SnapshotKey, &c.TimestampKey, &c.PassphraseFile, &c.StateDir} {
+	paths := []*string{&c.PinnedRoot, &c.StateDir}
+	for _, key := range []*string{&c.SnapshotKey, &c.TimestampKey} {
+		if isKeyFile(*key) {
+			paths = append(paths, key)
+		}
+	}
+	if c.PassphraseFile != "" && isFile(c.PassphraseFile) {
+		paths = append(paths, &c.PassphraseFile)
+	}
+	for _, p := range paths {
 		if !filepath.IsAbs(*p) {
 			*p = filepath.Join(dir, *p)
 		}
@@ -199,15 +218,17 @@ func (c *Config) Publisher() (*Publisher, error) {
 	if err != nil {
 		return nil, err
 	}
-	passphrase, err := ReadPassphrase(c.PassphraseFile)
-	if err != nil {
+	var passphrase *Passphrase
+	if isKeyFile(c.SnapshotKey) || isKeyFile(c.TimestampKey) {
+		if passphrase, err = OpenPassphrase(c.PassphraseFile); err != nil {
+			return nil, err
+		}
+		defer passphrase.Wipe()
+	}
+	if p.Snapshot, err = OpenKey(context.Background(), c.SnapshotKey, passphrase); err != nil {
 		return nil, err
 	}
-	defer passphrase.Wipe()
-	if p.Snapshot, err = LoadKey(c.SnapshotKey, passphrase); err != nil {
-		return nil, err
-	}
-	p.Timestamp, err = LoadKey(c.TimestampKey, passphrase)
+	p.Timestamp, err = OpenKey(context.Background(), c.TimestampKey, passphrase)
 	return p, err
 }
 

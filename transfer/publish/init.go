@@ -2,6 +2,7 @@ package publish
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -60,7 +61,9 @@ type InitOptions struct {
 	SnapshotDays   int // 0 is the default
 	TimestampDays  int
 	PublicMetadata string // URL where clients read the metadata, "" for none
-	Examine        ExamineOptions
+	// SnapshotKey and TimestampKey name keys that exist, on a token or in a service. "" makes an encrypted file.
+	SnapshotKey, TimestampKey string
+	Examine                   ExamineOptions
 }
 
 // An Initialised is what Init has made.
@@ -80,7 +83,7 @@ var ErrUnfit = errors.New("the store is not fit to publish in")
 func Init(ctx context.Context, o InitOptions) (*Initialised, error) {
 	c := &Config{
 		Store: o.Store, PinnedRoot: "pinned.root.json", StateDir: "state",
-		SnapshotKey: "snapshot.pem", TimestampKey: "timestamp.pem", PassphraseFile: o.PassphraseFile,
+		SnapshotKey: cmp.Or(o.SnapshotKey, "snapshot.pem"), TimestampKey: cmp.Or(o.TimestampKey, "timestamp.pem"), PassphraseFile: o.PassphraseFile,
 		Practice: o.Practice, SnapshotDays: o.SnapshotDays, TimestampDays: o.TimestampDays, PublicMetadata: o.PublicMetadata,
 	}
 	if err := c.check(); err != nil {
@@ -108,17 +111,37 @@ func Init(ctx context.Context, o InitOptions) (*Initialised, error) {
 	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
 		return nil, fmt.Errorf("init: %w", err)
 	}
-	passphrase, err := settlePassphrase(absolute.PassphraseFile, o.Passphrase)
-	if err != nil {
-		return nil, fmt.Errorf("init: %w", err)
+	var passphrase *Passphrase
+	if o.SnapshotKey == "" || o.TimestampKey == "" {
+		if passphrase, err = settlePassphrase(absolute.PassphraseFile, o.Passphrase); err != nil {
+			return nil, fmt.Errorf("init: %w", err)
+		}
 	}
-	if made.Snapshot, err = GenerateKey(o.Dir, tuf.Snapshot, passphrase); err != nil {
+	if made.Snapshot, err = settleKey(ctx, o.Dir, tuf.Snapshot, o.SnapshotKey, passphrase); err != nil {
 		return nil, err
 	}
-	if made.Timestamp, err = GenerateKey(o.Dir, tuf.Timestamp, passphrase); err != nil {
+	if made.Timestamp, err = settleKey(ctx, o.Dir, tuf.Timestamp, o.TimestampKey, passphrase); err != nil {
 		return nil, err
 	}
 	return made, c.Write(made.Config)
+}
+
+// settleKey makes a role's key file, or tries out the key that ref names and writes its public half for the plan.
+func settleKey(ctx context.Context, dir, role, ref string, p *Passphrase) (tuf.Key, error) {
+	if ref == "" {
+		return GenerateKey(dir, role, p)
+	}
+	s, err := OpenKey(ctx, ref, p)
+	if err != nil {
+		return tuf.Key{}, err
+	}
+	if err := s.Test(); err != nil {
+		return tuf.Key{}, err
+	}
+	if err := writeNew(filepath.Join(dir, role+".pub"), PublicPEM(s.Key()), 0o644); err != nil {
+		return tuf.Key{}, fmt.Errorf("init: %w", err)
+	}
+	return s.Key(), nil
 }
 
 // settlePassphrase makes sure that the file exists and holds the passphrase, and returns it.

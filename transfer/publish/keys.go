@@ -53,20 +53,29 @@ func NewPassphrase(b []byte) (*Passphrase, error) {
 
 // ReadPassphrase reads a passphrase from the first line of a file that only its owner can read.
 func ReadPassphrase(path string) (*Passphrase, error) {
-	raw, err := readSecret(path, maxPassphrase+2)
+	raw, err := readLine(path)
 	if err != nil {
 		return nil, fmt.Errorf("read passphrase: %w", err)
 	}
-	defer clear(raw)
-	line := bytes.TrimSuffix(bytes.TrimSuffix(raw, []byte("\n")), []byte("\r"))
-	if bytes.ContainsAny(line, "\r\n\x00") {
-		return nil, fmt.Errorf("read passphrase: %s has more than one line", path)
-	}
-	p, err := NewPassphrase(line)
+	p, err := NewPassphrase(raw)
 	if err != nil {
 		return nil, fmt.Errorf("read passphrase from %s: %w", path, err)
 	}
 	return p, nil
+}
+
+// readLine reads the one line of a secret file. The caller wipes it.
+func readLine(path string) ([]byte, error) {
+	raw, err := readSecret(path, maxPassphrase+2)
+	if err != nil {
+		return nil, err
+	}
+	defer clear(raw)
+	line := bytes.TrimSuffix(bytes.TrimSuffix(raw, []byte("\n")), []byte("\r"))
+	if bytes.ContainsAny(line, "\r\n\x00") {
+		return nil, fmt.Errorf("%s has more than one line", path)
+	}
+	return bytes.Clone(line), nil
 }
 
 // Wipe forgets the passphrase. A nil one may be wiped.
