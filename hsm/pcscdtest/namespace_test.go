@@ -63,9 +63,10 @@ func lacking() string {
 		" (Debian: apt-get install pcscd vsmartcard-vpcd yubico-piv-tool opensc openssl)"
 }
 
-// again runs this test binary in namespaces of its own.
+// again runs this test binary in namespaces of its own. Its tests wait for
+// pcscd most of the time, so more of them than processors can go on at once.
 func again(args []string) error {
-	c := exec.Command("/proc/self/exe", args...)
+	c := exec.Command("/proc/self/exe", append(args, fmt.Sprintf("-test.parallel=%d", readerCount))...)
 	c.Env = append(os.Environ(), inside+"=1")
 	c.Stdin, c.Stdout, c.Stderr = os.Stdin, os.Stdout, os.Stderr
 	c.SysProcAttr = &syscall.SysProcAttr{
