@@ -146,6 +146,13 @@ func TestAnotherSlotsLeaf(t *testing.T) {
 		p, err := s.verify(s.evidence(slot, truth()), s.expect())
 		mustRefuse(t, p, err, "slot")
 	}
+	for _, name := range []string{"9c", "Yubikey PIV Attestation 9c", "PIV Attestation 9c"} {
+		template := leafTemplate("9c", truth())
+		template.Subject.CommonName = name
+		leaf := issue(t, template, s.key, &s.device)
+		p, err := s.verify(attest.Evidence{Leaf: leaf.cert.Raw, Device: s.device.cert.Raw}, s.expect())
+		mustRefuse(t, p, err, "names no slot")
+	}
 }
 
 // The f9 certificate is signed by the maker and passes for a leaf where only
