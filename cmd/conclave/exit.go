@@ -84,7 +84,7 @@ func exitCode(err error) int {
 		return own.ExitCode()
 	case errors.Is(err, context.Canceled):
 		return exitInterrupted
-	case errors.As(err, &pin), isToken(err):
+	case errors.As(err, &pin), is[*hsm.PUKError](err), is[*hsm.WeakError](err), isToken(err):
 		return exitToken
 	case errors.As(err, &stale):
 		return exitMoved
@@ -97,7 +97,7 @@ func exitCode(err error) int {
 func isToken(err error) bool {
 	for _, e := range []error{
 		hsm.ErrBlocked, hsm.ErrRemoved, hsm.ErrTouchTimeout, hsm.ErrNotGenuine, hsm.ErrNoKey,
-		hsm.ErrOccupied, hsm.ErrBusy, hsm.ErrNotPIV, hsm.ErrNoService,
+		hsm.ErrOccupied, hsm.ErrBusy, hsm.ErrPUKBlocked, hsm.ErrPUKNeeded, hsm.ErrOTP, hsm.ErrGarbled, hsm.ErrNotPIV, hsm.ErrNoService,
 	} {
 		if errors.Is(err, e) {
 			return true
