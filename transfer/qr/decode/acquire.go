@@ -233,8 +233,11 @@ func (s *search) attempt(i *idea) (finding, bool) {
 	}
 	s.miss.fit(&q)
 	for _, p := range [...]*plane{s.p, s.smoothed()} {
-		if text, ok := q.readout(p); ok {
+		if text, ok := q.readout(p, s.late); ok {
 			return finding{text, q}, true
+		}
+		if s.late() {
+			break
 		}
 	}
 	return finding{}, false

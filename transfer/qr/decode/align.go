@@ -1,9 +1,6 @@
 package decode
 
-import (
-	"math"
-	"sort"
-)
+import "sort"
 
 // place finds the pose of a symbol of a guessed version: first from its
 // finders and timing lines, then alignment pattern by alignment pattern
@@ -107,5 +104,3 @@ func alignmentFit(p *plane, c, right, down point) float64 {
 
 // limitAgree is the agreement below which a pose is not worth reading.
 const limitAgree = .55
-
-func finite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }

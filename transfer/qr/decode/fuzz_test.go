@@ -7,10 +7,10 @@ import (
 	"time"
 )
 
-// patience is how long a small picture may take under a fuzzer on a busy
+// fuzzPatience is how long a small picture may take under a fuzzer on a busy
 // machine. It is also the deadline: one that is reached now and then would
 // make the fuzzer see new paths where there are none.
-const patience = 5 * time.Second
+const fuzzPatience = 5 * time.Second
 
 // pictureOf makes a picture of at most 127 by 127 pixels from any bytes: its
 // sides and a stretch, then pixels, repeated as often as needed.
@@ -55,12 +55,12 @@ func FuzzDecode(f *testing.F) {
 	f.Add([]byte{})
 	f.Fuzz(func(t *testing.T, data []byte) {
 		opt := Frames()
-		opt.Symbols, opt.Inverted, opt.Deadline = 3, true, patience
+		opt.Symbols, opt.Inverted, opt.Deadline = 3, true, fuzzPatience
 		d := New(opt)
 		for range 2 { // the second time it may track
 			began := time.Now()
 			texts, err := d.Decode(pictureOf(data))
-			if took := time.Since(began); took > patience {
+			if took := time.Since(began); took > fuzzPatience {
 				t.Errorf("took %v", took)
 			}
 			if (len(texts) > 0) == (err != nil) {

@@ -2,6 +2,7 @@ package decode
 
 import (
 	"image"
+	"image/draw"
 	"math/rand/v2"
 	"testing"
 	"time"
@@ -30,13 +31,16 @@ func hostile(t testing.TB) map[string]*image.Gray {
 		return 230
 	}
 	symbols := page(w, h, map[image.Point]*image.Gray{})
-	m := drawModules(spoiltModules(t), 4)
+	m := drawModules(spoiltModules(t, 10), 4)
 	for y := range h { // a wallpaper of symbols that cannot be read
 		for x := range w {
 			symbols.Pix[y*w+x] = m.Pix[y%m.Rect.Dy()*m.Stride+x%m.Rect.Dx()]
 		}
 	}
+	large := image.NewGray(image.Rect(0, 0, w, h))
+	draw.Draw(large, large.Rect, drawModules(spoiltModules(t, 40), 3), image.Pt(-40, 0), draw.Src)
 	return map[string]*image.Gray{
+		"large":       large,
 		"even":        fill(func(int, int) uint8 { return 128 }),
 		"noise":       fill(func(int, int) uint8 { return uint8(r.IntN(256)) }),
 		"chequered":   fill(func(x, y int) uint8 { return uint8((x/3 + y/3) % 2 * 200) }),
@@ -54,9 +58,9 @@ func b2i(b bool) int {
 }
 
 // spoiltModules is a symbol with every pattern in place and no sense.
-func spoiltModules(t testing.TB) [][]bool {
-	m := symbol(t, "NO SENSE", 10, false)
-	tpl := templateOf(10)
+func spoiltModules(t testing.TB, version int) [][]bool {
+	m := symbol(t, "NO SENSE", version, false)
+	tpl := templateOf(version)
 	r := rand.New(rand.NewPCG(5, 5))
 	for y := range m {
 		for x := range m {

@@ -5,15 +5,19 @@ const levelReach = 7
 
 // readout reads the symbol at a pose: the plain brightness first, then what a
 // filter makes of it that is trained on the known modules, then filters that
-// learn from the reading before, most of which is right.
-func (s *pose) readout(p *plane) (string, bool) {
+// learn from the reading before, most of which is right. It stops early when
+// it is late.
+func (s *pose) readout(p *plane, late func() bool) (string, bool) {
 	t := templateOf(s.version)
 	if text, ok := s.read(p).level(levelReach).accept(t); ok {
 		return text, true
 	}
+	if late() {
+		return "", false
+	}
 	m := s.mesh(p)
 	lesson := t.at
-	for range 3 {
+	for i := 0; i < 3 && !late(); i++ {
 		e, ok := m.train(lesson)
 		if !ok {
 			return "", false

@@ -1,23 +1,31 @@
 package decode
 
-// track looks for the symbols where the last picture had them.
-func (d *Decoder) track(p *plane) []string {
+// track looks for the symbols where the last picture had them. held says that
+// one is in its place though it could not be read: a frame that the screen was
+// changing in, or that a hand smeared.
+func (d *Decoder) track(p *plane, late func() bool) (texts []string, held *pose) {
 	var found []finding
 	for i := range d.last {
 		q := d.last[i]
 		if !q.follow(p) {
 			continue
 		}
-		if text, ok := q.readout(p); ok {
+		if text, ok := q.readout(p, late); ok {
 			found = append(found, finding{text, q})
+			continue
 		}
+		held = &q
 	}
 	if len(found) == 0 {
-		return nil
+		return nil, held
 	}
 	d.keep(found)
-	return contents(found)
+	return contents(found), nil
 }
+
+// patience is how many frames in a row a symbol may be held unread before the
+// whole picture is searched again.
+const patience = 6
 
 // follow moves a pose from the last picture to this one.
 func (s *pose) follow(p *plane) bool {

@@ -1,6 +1,7 @@
 package decode
 
 import (
+	"errors"
 	"fmt"
 	"image"
 	"math"
@@ -16,6 +17,8 @@ func spec(version int) corpus.Spec {
 	return s
 }
 
+func never() bool { return false }
+
 func TestTrackingFollowsAHand(t *testing.T) {
 	d := New(Options{Deadline: patient().opt.Deadline, Track: true})
 	acquired := 0
@@ -25,9 +28,10 @@ func TestTrackingFollowsAHand(t *testing.T) {
 		s.Tilt = 6 + 4*math.Cos(float64(i)/4)
 		s.Module = 4 + .15*math.Sin(float64(i))
 		p := picture(t, s)
-		before := len(d.last)
-		if before == 1 && len(d.track(newPlane(p.Gray))) == 0 {
-			acquired++
+		if i > 0 {
+			if texts, _ := d.track(newPlane(p.Gray), never); len(texts) == 0 {
+				acquired++
+			}
 		}
 		texts, err := d.Decode(p.Gray)
 		if err != nil || texts[0] != p.Text {
@@ -73,5 +77,31 @@ func TestLostSymbolIsFoundAgain(t *testing.T) {
 		} else if err != nil || len(texts) != 1 || texts[0] != c.want {
 			t.Errorf("%s: got %q, %v", c.name, texts, err)
 		}
+	}
+}
+
+// A frame that the screen was changing in is not worth a search of the whole
+// picture; a symbol that stays unreadable is.
+func TestHeldSymbolIsNotSearchedForAtOnce(t *testing.T) {
+	at := map[image.Point]*image.Gray{{100, 50}: drawModules(symbol(t, "READABLE", 10, false), 4)}
+	clear := page(600, 400, at)
+	at[image.Pt(100, 50)] = drawModules(spoiltModules(t, 10), 4)
+	spoilt := page(600, 400, at)
+	d := New(Options{Deadline: patient().opt.Deadline, Track: true})
+	if _, err := d.Decode(clear); err != nil {
+		t.Fatal(err)
+	}
+	for i := range patience + 1 {
+		_, err := d.Decode(spoilt)
+		var miss *Miss
+		if !errors.As(err, &miss) || miss.Stage != Unreadable {
+			t.Fatalf("frame %d: %v", i, err)
+		}
+		if want := min(i+1, patience+1); d.held != want {
+			t.Errorf("frame %d: held for %d frames, want %d", i, d.held, want)
+		}
+	}
+	if texts, err := d.Decode(clear); err != nil || texts[0] != "READABLE" || d.held != 0 {
+		t.Errorf("got %q, %v, held %d", texts, err, d.held)
 	}
 }

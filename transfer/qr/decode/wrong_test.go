@@ -32,7 +32,9 @@ func TestNoWrongContent(t *testing.T) {
 	read, wrong := 0, 0
 	for done := 0; done < n; done += perScene {
 		s := sceneOf(t, r)
-		d := New(Options{Track: true, Deadline: 40 * time.Millisecond})
+		opt := Frames()
+		opt.Deadline = 40 * time.Millisecond
+		d := New(opt)
 		for range min(perScene, n-done) {
 			texts, err := d.Decode(s.spoil(r))
 			if err != nil {
