@@ -44,7 +44,7 @@ Without a command it opens the home screen: what do you want to do?
 		}
 	}
 	add("anywhere", p.planCommand(), p.showCommand(), p.verifyCommand(), p.joinCommand(), p.calendarCommand(), p.recordCommand())
-	add("offline", p.signCommand(), p.resumeCommand(), p.rehearseCommand(), p.tokenCommand())
+	add("offline", p.signCommand(), p.resumeCommand(), p.compromiseCommand(), p.rehearseCommand(), p.tokenCommand())
 	add("online", p.onlineCommands()...)
 	add("also", p.manCommand(), p.versionCommand())
 	cmd.SetHelpCommandGroupID("also")
