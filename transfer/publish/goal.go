@@ -219,7 +219,7 @@ func (w *push) liveDocument(ctx context.Context, before *live, role string) (*tu
 	}
 	doc, err := readDocument(ctx, w.store, documentName(role, listed.Version))
 	if err != nil {
-		return nil, unsound(err)
+		return nil, unsoundRead(err)
 	}
 	return doc, nil
 }

@@ -49,6 +49,20 @@ func unsound(err error) error {
 		"nothing was changed; look at the store: clients may be refusing it at this moment")
 }
 
+// A badFile says that a file was read and is not what it must be, as opposed to not read at all.
+type badFile struct{ error }
+
+func (e *badFile) Unwrap() error { return e.error }
+
+// unsoundRead tells a repository that is wrong from a store that does not answer, which is no alarm.
+func unsoundRead(err error) error {
+	var bad *badFile
+	if errors.As(err, &bad) || errors.Is(err, ErrNotFound) {
+		return unsound(err)
+	}
+	return err
+}
+
 // readLive reads and verifies what clients see.
 func readLive(ctx context.Context, s Store, anchor *tuf.Document) (*live, error) {
 	l := new(live)
@@ -85,7 +99,7 @@ func (l *live) readRoots(ctx context.Context, s Store, anchor *tuf.Document) (er
 	switch {
 	case errors.Is(err, ErrNotFound):
 	case err != nil:
-		return unsound(err)
+		return unsoundRead(err)
 	case first.Digest() != anchor.Digest():
 		return unsound(fmt.Errorf("its root %d is not the pinned one: another repository, or a forged one", anchor.Version()))
 	default:
@@ -97,7 +111,7 @@ func (l *live) readRoots(ctx context.Context, s Store, anchor *tuf.Document) (er
 			return nil
 		}
 		if err != nil {
-			return unsound(err)
+			return unsoundRead(err)
 		}
 		if l.chain, err = l.chain.Extend(next); err != nil {
 			return unsound(err)
@@ -128,7 +142,7 @@ func (l *live) readListed(ctx context.Context, s Store, role string, meta map[st
 	}
 	doc, err := readDocument(ctx, s, documentName(role, listed.Version))
 	if err != nil {
-		return nil, unsound(err)
+		return nil, unsoundRead(err)
 	}
 	if err := listed.VerifyLengthHashes(doc.Bytes()); err != nil {
 		return nil, unsound(fmt.Errorf("%s %d: %w", role, listed.Version, err))
@@ -160,7 +174,7 @@ func readDocument(ctx context.Context, s Store, name string) (*tuf.Document, err
 	}
 	doc, err := tuf.Parse(raw)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
+		return nil, &badFile{fmt.Errorf("%s: %w", name, err)}
 	}
 	return doc, nil
 }

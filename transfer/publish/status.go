@@ -2,21 +2,63 @@ package publish
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
+	"os"
+	"path/filepath"
 	"slices"
 	"time"
 
 	"conclave/ceremony/tuf"
+	"conclave/transfer/client"
+)
+
+// A Level says how urgent something is, in the order of monitors' exit codes.
+type Level int
+
+// Levels. Unknown is what cannot be told because nobody answers.
+const (
+	OK Level = iota
+	Warn
+	Critical
+	Unknown
+)
+
+// String is the level as monitors write it.
+func (l Level) String() string {
+	return [...]string{"OK", "WARNING", "CRITICAL", "UNKNOWN"}[min(max(l, OK), Unknown)]
+}
+
+// MarshalText writes the level as monitors write it.
+func (l Level) MarshalText() ([]byte, error) { return []byte(l.String()), nil }
+
+// worse returns the more urgent of two levels. What is critical is so whatever else is unknown.
+func worse(a, b Level) Level {
+	order := []Level{OK, Warn, Unknown, Critical}
+	if slices.Index(order, a) > slices.Index(order, b) {
+		return a
+	}
+	return b
+}
+
+// When a person must act on an offline role: a ceremony takes weeks to call together.
+const (
+	windowOpens = 30 * 24 * time.Hour
+	windowEnds  = 7 * 24 * time.Hour
 )
 
 // A Status says how the live repository stands.
 type Status struct {
-	Practice bool         `json:"practice"`
-	Pinned   int64        `json:"pinned_root"` // version of the pinned root
-	Checked  time.Time    `json:"checked"`
-	Roles    []RoleStatus `json:"roles"`         // root, targets, snapshot, timestamp
-	Next     *Deadline    `json:"next_deadline"` // null where nothing is published
+	Level    Level         `json:"level"`
+	Practice bool          `json:"practice"`
+	Pinned   int64         `json:"pinned_root"` // version of the pinned root
+	Checked  time.Time     `json:"checked"`
+	Roles    []RoleStatus  `json:"roles"`                 // root, targets, snapshot, timestamp
+	Next     *Deadline     `json:"next_deadline"`         // null where nothing is published
+	LastSeen time.Time     `json:"last_success,omitzero"` // of this host: its last push or refresh
+	Public   *PublicStatus `json:"public,omitempty"`      // what clients are served, where an address is known
+	Problems []string      `json:"problems"`
 }
 
 // A RoleStatus is one live document and who may sign the next one.
@@ -26,8 +68,19 @@ type RoleStatus struct {
 	Expires   time.Time `json:"expires"`
 	Expired   bool      `json:"expired"`
 	DaysLeft  int       `json:"days_left"` // whole days, negative after the end
+	Sign      time.Time `json:"sign_from"` // from then on the next version should be signed
+	Level     Level     `json:"level"`
+	Breaks    string    `json:"breaks"` // what happens when it expires
 	Threshold int       `json:"threshold"`
 	KeyIDs    []string  `json:"keyids"`
+}
+
+// A PublicStatus is what the address that clients use serves.
+type PublicStatus struct {
+	Timestamp int64  `json:"timestamp"` // version, 0 where it does not verify
+	Root      int64  `json:"root"`
+	Behind    bool   `json:"behind"` // the store holds a newer one
+	Error     string `json:"error,omitempty"`
 }
 
 // A Deadline is when the first role runs out.
@@ -36,26 +89,75 @@ type Deadline struct {
 	Expires time.Time `json:"expires"`
 }
 
-// Status reads the store, verified from the pinned root. It signs and changes nothing and needs no key.
+// breaks says what becomes of clients when a role expires.
+var breaks = map[string]string{
+	tuf.Root:      "clients refuse every update, and only a new root helps",
+	tuf.Targets:   "clients refuse every update until targets are signed anew",
+	tuf.Snapshot:  "clients refuse every update until a refresh",
+	tuf.Timestamp: "clients refuse every update until a refresh",
+}
+
+// Status reads the store, verified from the pinned root, and the public address. It signs and changes nothing and needs no key.
 func (p *Publisher) Status(ctx context.Context) (*Status, error) {
 	anchor, err := p.pinned()
 	if err != nil {
 		return nil, fmt.Errorf("status: %w", err)
 	}
+	s, now, err := p.look(ctx, anchor)
+	if err != nil {
+		return nil, err
+	}
+	s.LastSeen = lastSeen(p.StateDir)
+	if p.Public != nil {
+		s.public(ctx, p, anchor, now)
+	}
+	return s, nil
+}
+
+// StatusFrom is Status for whoever has a trusted root and no publisher: a monitor on any machine.
+func StatusFrom(ctx context.Context, s Store, root *tuf.Document, now time.Time) (*Status, error) {
+	const day = 24 * time.Hour
+	p := &Publisher{
+		Store: s, Now: func() time.Time { return now },
+		SnapshotLife: DefaultSnapshotDays * day, TimestampLife: DefaultTimestampDays * day,
+	}
+	status, _, err := p.look(ctx, root)
+	return status, err
+}
+
+func (p *Publisher) look(ctx context.Context, anchor *tuf.Document) (*Status, *live, error) {
 	now, err := readLive(ctx, p.Store, anchor)
 	if err != nil {
-		return nil, fmt.Errorf("status: %w", err)
+		return nil, nil, fmt.Errorf("status: %w", err)
 	}
 	practice, err := isPractice(ctx, p.Store)
 	if err != nil {
-		return nil, fmt.Errorf("status: %w", err)
+		return nil, nil, fmt.Errorf("status: %w", err)
 	}
-	s := &Status{Practice: practice, Pinned: anchor.Version(), Checked: p.now().Truncate(time.Second), Roles: []RoleStatus{}}
+	s := &Status{Practice: practice, Pinned: anchor.Version(), Checked: p.now().Truncate(time.Second), Roles: []RoleStatus{}, Problems: []string{}}
 	docs := now.documents()
 	for _, role := range slices.SortedFunc(maps.Keys(docs), byStanding) {
-		s.add(role, docs[role], now.root(), p.now())
+		s.add(p, docs[role], now.root())
 	}
-	return s, nil
+	if now.timestamp == nil {
+		s.problem(Critical, "nothing is published")
+	}
+	return s, now, nil
+}
+
+// lastSeen is when this host last found everything right, from its state; zero where it never did.
+func lastSeen(dir string) time.Time {
+	if dir == "" {
+		return time.Time{}
+	}
+	if _, err := os.Stat(filepath.Join(dir, seenFile)); err != nil {
+		return time.Time{}
+	}
+	v, err := (&state{dir: dir}).seen()
+	if err != nil {
+		return time.Time{}
+	}
+	return v.Time
 }
 
 func byStanding(a, b string) int {
@@ -63,11 +165,30 @@ func byStanding(a, b string) int {
 	return slices.Index(order, a) - slices.Index(order, b)
 }
 
-func (s *Status) add(role string, doc, root *tuf.Document, now time.Time) {
-	r := RoleStatus{Role: role, Version: doc.Version(), Expires: doc.Expires(), KeyIDs: []string{}}
+func (s *Status) problem(level Level, format string, args ...any) {
+	s.Level = worse(s.Level, level)
+	s.Problems = append(s.Problems, fmt.Sprintf(format, args...))
+}
+
+func (s *Status) add(p *Publisher, doc, root *tuf.Document) {
+	role, now := doc.Type(), p.now()
+	r := RoleStatus{Role: role, Version: doc.Version(), Expires: doc.Expires(), KeyIDs: []string{}, Breaks: breaks[role]}
 	left := doc.Expires().Sub(now)
 	r.Expired = left < 0
 	r.DaysLeft = int(left.Hours() / 24)
+	opens, ends := p.window(role)
+	r.Sign = doc.Expires().Add(-opens)
+	switch {
+	case r.Expired:
+		r.Level = Critical
+		s.problem(Critical, "%s %d has expired on %s: %s", role, r.Version, r.Expires.Format(time.RFC3339), r.Breaks)
+	case left < ends:
+		r.Level = Critical
+		s.problem(Critical, "%s %d expires in %s: then %s", role, r.Version, short(left), r.Breaks)
+	case late(role, left, opens):
+		r.Level = Warn
+		s.problem(Warn, "%s %d expires in %s and should be signed anew: %s", role, r.Version, short(left), r.Breaks)
+	}
 	if keys := root.Root().Roles[role]; keys != nil {
 		r.Threshold = keys.Threshold
 		r.KeyIDs = slices.Clone(keys.KeyIDs)
@@ -76,4 +197,64 @@ func (s *Status) add(role string, doc, root *tuf.Document, now time.Time) {
 	if s.Next == nil || doc.Expires().Before(s.Next.Expires) {
 		s.Next = &Deadline{role, doc.Expires()}
 	}
+}
+
+// window is how long before its end a role is signed anew, and from when on its end is close.
+func (p *Publisher) window(role string) (opens, ends time.Duration) {
+	switch role {
+	case tuf.Timestamp:
+		return p.TimestampLife / 2, p.TimestampLife / 6
+	case tuf.Snapshot:
+		return p.SnapshotLife / 2, p.SnapshotLife / 6
+	}
+	return windowOpens, windowEnds
+}
+
+// late reports whether somebody should have signed by now. A refresher signs a snapshot within
+// one interval after its window opens, so there a warning waits a little.
+func late(role string, left, opens time.Duration) bool {
+	if role == tuf.Snapshot {
+		return left < opens*3/4
+	}
+	return left < opens
+}
+
+// short writes a time that is left in the largest unit that fits.
+func short(d time.Duration) string {
+	if d >= 48*time.Hour {
+		return fmt.Sprintf("%d days", int(d.Hours()/24))
+	}
+	return d.Round(time.Minute).String()
+}
+
+// public looks at what clients are served.
+func (s *Status) public(ctx context.Context, p *Publisher, anchor *tuf.Document, now *live) {
+	s.Public = &PublicStatus{}
+	c, err := client.New(client.Options{Repository: p.Public, Cache: client.Memory{tuf.Root: anchor.Bytes()}, Now: p.now()})
+	if err == nil {
+		err = c.Refresh(ctx)
+	}
+	if err != nil {
+		s.Public.Error = err.Error()
+		s.problem(Critical, "clients cannot follow the public address: %v", err)
+		return
+	}
+	s.Public.Timestamp, s.Public.Root = c.Version(tuf.Timestamp), c.Version(tuf.Root)
+	s.Public.Behind = s.Public.Timestamp < version(now.timestamp) || s.Public.Root < now.root().Version()
+	if s.Public.Behind {
+		s.problem(Warn, "the public address serves timestamp %d, in the store is %d: a cache keeps it too long, or something else lies there",
+			s.Public.Timestamp, version(now.timestamp))
+	}
+}
+
+// LevelOf is how urgent the error of a Status is. A store that does not answer says nothing about the
+// repository; one that answers something else than it should is an alarm.
+func LevelOf(err error) Level {
+	switch {
+	case err == nil:
+		return OK
+	case errors.Is(err, ErrUnsound), errors.Is(err, ErrRolledBack), errors.Is(err, ErrForked), errors.Is(err, ErrFastForward):
+		return Critical
+	}
+	return Unknown
 }

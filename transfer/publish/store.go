@@ -125,7 +125,7 @@ type bounded struct {
 
 func (b *bounded) Write(p []byte) (int, error) {
 	if int64(b.buf.Len()+len(p)) > b.max {
-		return 0, fmt.Errorf("longer than %d bytes", b.max)
+		return 0, &badFile{fmt.Errorf("longer than %d bytes", b.max)}
 	}
 	return b.buf.Write(p)
 }
