@@ -15,9 +15,9 @@ func TestCorpusIsRead(t *testing.T) {
 		n, missable int
 	}{
 		{corpus.Clean, 6, 0},
-		{corpus.Good, 8, 0},
-		{corpus.Typical, 10, 0},
-		{corpus.Poor, 8, 3},
+		{corpus.Good, 6, 0},
+		{corpus.Typical, 6, 0},
+		{corpus.Poor, 6, 2},
 	} {
 		t.Run(string(c.class), func(t *testing.T) {
 			t.Parallel()
