@@ -128,6 +128,15 @@ func Below(b *transfer.Bundle) []Held {
 	return held
 }
 
+// Has is what somebody who holds b has of it besides the file itself: its documents, and what is below them.
+func Has(b *transfer.Bundle) []Held {
+	held := Below(b)
+	for _, d := range b.Documents {
+		held = append(held, Held{fmt.Sprintf("%s %d", d.Role, d.Metadata.Version()), d.Metadata.Bytes()})
+	}
+	return held
+}
+
 // Export offers what a ceremony has made: the new signatures alone, where the
 // other side has the draft that came in, and the whole bundle. came may be nil
 // where that is not known any more.

@@ -1,0 +1,121 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"conclave/ceremony"
+	"conclave/ceremony/record"
+	"conclave/ceremony/tuf"
+	"conclave/transfer"
+	"conclave/transfer/qr"
+	"conclave/transfer/qr/envelope"
+)
+
+// maxChain is how many roots of a repository are looked at: all their chains are a few megabytes.
+const maxChain = 32
+
+// A baseShelf finds what a delta is against: first among the files that were
+// named, then in this folder and the ceremonies' folders in it.
+type baseShelf struct {
+	named, found qr.Shelf
+	bundles      []*transfer.Bundle // that were named
+	searched     bool
+}
+
+// newBaseShelf reads the named files and folders.
+func newBaseShelf(paths []string) (*baseShelf, error) {
+	s := &baseShelf{}
+	for _, path := range paths {
+		info, err := os.Stat(path)
+		if err != nil {
+			return nil, fmt.Errorf("read base: %w", err)
+		}
+		if info.IsDir() {
+			if err := s.folder(path); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		raw, err := readUpTo(path, envelope.MaxBase)
+		if err != nil {
+			return nil, fmt.Errorf("read base: %w", err)
+		}
+		s.named.Add(raw)
+		if b, err := transfer.Parse(raw); err == nil {
+			s.bundles = append(s.bundles, b)
+		}
+	}
+	return s, nil
+}
+
+// folder takes a folder of bundles or of a repository's metadata.
+func (s *baseShelf) folder(dir string) error {
+	addAll(&s.named, dir, "*.json") // old versions as well
+	docs, err := transfer.Adopt([]string{dir})
+	if err != nil {
+		return nil // there is no metadata in it; what was wanted will be missed by its digest
+	}
+	var roots [][]byte
+	for _, d := range docs {
+		s.named.Add(d.Metadata.Bytes())
+		if d.Role == tuf.Root {
+			roots = append(roots, d.Metadata.Bytes())
+		}
+	}
+	roots = roots[max(0, len(roots)-maxChain):]
+	for i := range roots { // a bundle has the chain from any root on
+		for j := i + 1; j <= len(roots); j++ {
+			s.named.Add(bytes.Join(roots[i:j], nil))
+		}
+	}
+	return nil
+}
+
+// Find is an envelope.Find.
+func (s *baseShelf) Find(want tuf.Digest) ([]byte, bool) {
+	if b, ok := s.named.Find(want); ok {
+		return b, true
+	}
+	if !s.searched {
+		s.searched = true
+		addAll(&s.found, ".", bundleGlob)
+		addCeremonies(&s.found, ".")
+	}
+	return s.found.Find(want)
+}
+
+// mostBases is how many files of a folder are looked at.
+const mostBases = 1000
+
+func addAll(shelf *qr.Shelf, dir, names string) {
+	paths, _ := filepath.Glob(filepath.Join(dir, names))
+	for _, path := range paths[:min(len(paths), mostBases)] {
+		if raw, err := readUpTo(path, envelope.MaxBase); err == nil {
+			shelf.Add(raw)
+		}
+	}
+}
+
+// addCeremonies takes from every ceremony's record below dir the bundle that came in, and as it stands now.
+func addCeremonies(shelf *qr.Shelf, dir string) {
+	paths, _ := filepath.Glob(filepath.Join(dir, "*", recordFile))
+	for _, path := range paths[:min(len(paths), mostFound)] {
+		entries, _, err := record.Read(path)
+		if err != nil || len(entries) == 0 {
+			continue
+		}
+		beside := ceremony.Beside(filepath.Dir(path))
+		for _, n := range []int{1, len(entries)} {
+			state, err := ceremony.Replay(entries[:n], beside)
+			if err != nil || state.Bundle() == nil {
+				continue
+			}
+			if raw, err := state.Bundle().Bytes(); err == nil {
+				shelf.Add(raw)
+			}
+		}
+	}
+}

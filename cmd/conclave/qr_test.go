@@ -1,0 +1,213 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"image"
+	"image/png"
+	"math"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"conclave/transfer/qr/qrtest"
+)
+
+// TestQRScripts plays the scripts of the way by light. They have commands of their
+// own, which look at the terminal's real screen as a camera does.
+func TestQRScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata/script/qr",
+		UpdateScripts:       *update,
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+		Setup:               setup,
+		Condition: func(what string) (bool, error) {
+			if what == "zbar" {
+				_, err := exec.LookPath("zbarimg")
+				return err == nil || os.Getenv("CI") == "true", nil // in CI its lack is a failure
+			}
+			return false, fmt.Errorf("there is no condition %s", what)
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"tty": ttyCmd, "see": seeCmd, "keys": keysCmd, "press": pressCmd, "leaf": leafCmd, "shot": shotCmd, "resize": resizeCmd, "exits": exitsCmd, "die": dieCmd,
+			"token": tokenCmd, "hear": hearCmd, "flip": flipCmd, "replace": replaceCmd, "exit": exitCmd,
+			"camera": cameraCmd, "zbar": zbarCmd, "tilt": tiltCmd, "typein": typeInCmd,
+		},
+	})
+}
+
+// font is that of the terminal that the pictures are taken of.
+var font = qrtest.Font{Width: 8, Height: 16}
+
+// camera DIR COUNT [LOSS] takes pictures of the next COUNT different symbols on the terminal's
+// screen into DIR, half drawn ones among them. LOSS percent of them, evenly, are not taken. With a COUNT of 1 it
+// waits for one that stands still.
+func cameraCmd(ts *testscript.TestScript, _ bool, args []string) {
+	t := *current(ts)
+	dir := ts.MkAbs(args[0])
+	count, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	loss := 0
+	if len(args) > 2 {
+		loss, err = strconv.Atoi(args[2])
+		ts.Check(err)
+	}
+	ts.Check(os.MkdirAll(dir, 0o755))
+	if count == 1 {
+		ts.Check(writePicture(filepath.Join(dir, "001.png"), qrtest.Raster(t.still(ts), font)))
+		return
+	}
+	limit := time.After(patience)
+	last, lost := "", 0
+	for n := 0; ; {
+		t.mu.Lock()
+		lines, change := t.symbol(), t.change
+		t.mu.Unlock()
+		if seen := strings.Join(lines, "\n"); seen != "" && seen != last {
+			last = seen
+			n++
+			if lost += loss; lost >= 100 {
+				lost -= 100
+			} else {
+				ts.Check(writePicture(filepath.Join(dir, fmt.Sprintf("%03d.png", n)), qrtest.Raster(lines, font)))
+			}
+		}
+		if n == count {
+			return
+		}
+		select {
+		case <-change:
+		case <-t.done:
+			ts.Fatalf("the program ended after %d symbols of %d", n, count)
+		case <-limit:
+			ts.Fatalf("%d symbols of %d have appeared:\n%s", n, count, t.screen())
+		}
+	}
+}
+
+// drawn is how long a screen must not change to count as drawn.
+const drawn = 400 * time.Millisecond
+
+// still waits for a symbol that stands still.
+func (t *terminal) still(ts *testscript.TestScript) []string {
+	limit := time.After(patience)
+	for {
+		t.mu.Lock()
+		lines, change := t.symbol(), t.change
+		t.mu.Unlock()
+		select {
+		case <-change:
+		case <-time.After(drawn):
+			if len(lines) > 0 {
+				return lines
+			}
+		case <-limit:
+			ts.Fatalf("no symbol stands still:\n%s", t.screen())
+		}
+	}
+}
+
+// symbol is what is black on white on the screen.
+func (t *terminal) symbol() (lines []string) {
+	cols, rows := t.vt.Size()
+	for y := range rows {
+		var line []rune
+		for x := range cols {
+			if c := t.vt.Cell(x, y); c.FG == 16 && c.BG == 231 {
+				line = append(line, c.Char)
+			}
+		}
+		if len(line) > 0 {
+			lines = append(lines, string(line))
+		}
+	}
+	return lines
+}
+
+func writePicture(path string, img image.Image) error {
+	var b bytes.Buffer
+	if err := png.Encode(&b, img); err != nil {
+		return err
+	}
+	return os.WriteFile(path, b.Bytes(), 0o666)
+}
+
+// zbar DIR FILE reads the pictures in DIR with a program that we did not write, into FILE.
+func zbarCmd(ts *testscript.TestScript, _ bool, args []string) {
+	pictures, err := filepath.Glob(filepath.Join(ts.MkAbs(args[0]), "*.png"))
+	ts.Check(err)
+	var texts []byte
+	for _, path := range pictures {
+		out, err := exec.Command("zbarimg", "--quiet", "--raw", "-Sdisable", "-Sqrcode.enable", path).Output()
+		var exit *exec.ExitError
+		if errors.As(err, &exit) && exit.ExitCode() == 4 {
+			continue // caught in the middle of a frame
+		}
+		ts.Check(err)
+		texts = append(texts, out...)
+	}
+	if len(texts) == 0 {
+		ts.Fatalf("zbarimg reads none of %d pictures", len(pictures))
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[1]), texts, 0o666))
+}
+
+// tilt DIR DEGREES turns the pictures in DIR and blurs them, as if somebody held the camera by hand.
+func tiltCmd(ts *testscript.TestScript, _ bool, args []string) {
+	degrees, err := strconv.ParseFloat(args[1], 64)
+	ts.Check(err)
+	pictures, err := filepath.Glob(filepath.Join(ts.MkAbs(args[0]), "*.png"))
+	ts.Check(err)
+	for _, path := range pictures {
+		f, err := os.Open(path)
+		ts.Check(err)
+		img, err := png.Decode(f)
+		f.Close()
+		ts.Check(err)
+		ts.Check(writePicture(path, tilted(qrtest.Gray(img), degrees)))
+	}
+}
+
+// tilted is img turned around its middle, with neighbouring pixels mixed.
+func tilted(img *image.Gray, degrees float64) *image.Gray {
+	sin, cos := math.Sincos(degrees * math.Pi / 180)
+	b := img.Bounds()
+	out := image.NewGray(b)
+	cx, cy := float64(b.Dx())/2, float64(b.Dy())/2
+	at := func(x, y int) float64 {
+		if !(image.Point{X: x, Y: y}).In(b) {
+			return 20
+		}
+		return float64(img.GrayAt(x, y).Y)
+	}
+	for y := range b.Dy() {
+		for x := range b.Dx() {
+			dx, dy := float64(x)-cx, float64(y)-cy
+			sx, sy := int(math.Floor(cx+dx*cos+dy*sin)), int(math.Floor(cy-dx*sin+dy*cos))
+			mixed := 0.0
+			for _, d := range [][2]int{{0, 0}, {1, 0}, {0, 1}, {1, 1}} {
+				mixed += at(sx+d[0], sy+d[1]) / 4
+			}
+			out.Pix[out.PixOffset(x, y)] = uint8(mixed)
+		}
+	}
+	return out
+}
+
+// typein FILE END types every line of FILE as a keyboard scanner does, with END after each.
+func typeInCmd(ts *testscript.TestScript, _ bool, args []string) {
+	end, err := strconv.Unquote(`"` + args[1] + `"`)
+	ts.Check(err)
+	t := *current(ts)
+	for line := range strings.Lines(ts.ReadFile(args[0])) {
+		ts.Check(t.typeKeys(strings.TrimRight(line, "\n") + end))
+	}
+}
