@@ -3,13 +3,10 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"sort"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -27,8 +24,11 @@ func (p *program) onlineCommands() []*cobra.Command {
 
 // moreCodes maps what only the online ends know.
 func moreCodes(err error) int {
-	if errors.Is(err, publish.ErrMoved) {
+	switch {
+	case errors.Is(err, publish.ErrMoved):
 		return exitMoved
+	case publish.LevelOf(err) == publish.Critical: // an alarm: trying again does not help
+		return exitUnverified
 	}
 	return exitFailed
 }
@@ -38,7 +38,8 @@ func (p *program) publishCommand() *cobra.Command {
 		Use:   "publish",
 		Short: "Publish signed bundles and keep them fresh",
 	}
-	cmd.AddCommand(p.publishInit(), p.publishPush(), p.publishRefresh(), p.publishStatus())
+	cmd.AddCommand(p.publishInit(), p.publishPush(), p.publishRefresh(), p.publishStatus(),
+		p.publishKeygen(), p.publishPolicy(), p.publishUnits())
 	return cmd
 }
 
@@ -60,57 +61,6 @@ func (p *program) publisher(path string) (*publish.Publisher, error) {
 	pub.Now = p.now
 	pub.Tell = func(line string) { fmt.Fprintln(p.err, text.Clean(line)) }
 	return pub, nil
-}
-
-func (p *program) publishInit() *cobra.Command {
-	var o publish.InitOptions
-	cmd := &cobra.Command{
-		Use:   "init DIR",
-		Short: "Make a publisher: its online keys and its configuration",
-		Long: `Makes the snapshot and timestamp keys, encrypted with the passphrase in a file of
-yours (mode 0600), and the configuration. Their public halves, snapshot.pub and
-timestamp.pub, go into "conclave plan genesis".`,
-		Example: "  conclave publish init online --store file:repository --passphrase-file passphrase",
-		Args:    cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			o.Dir = args[0]
-			made, err := p.initPublisher(cmd.Context(), o)
-			if err != nil {
-				return err
-			}
-			if p.json {
-				return p.printJSON(map[string]string{"config": made.Config, "snapshot_keyid": made.Snapshot.ID, "timestamp_keyid": made.Timestamp.ID})
-			}
-			fmt.Fprintf(p.out, "configuration   %s\nsnapshot key    %s\ntimestamp key   %s\n", text.Clean(made.Config), made.Snapshot.ID, made.Timestamp.ID)
-			return nil
-		},
-	}
-	f := cmd.Flags()
-	f.StringVar(&o.Store, "store", "", "where the repository is published: file:DIR")
-	f.StringVar(&o.PassphraseFile, "passphrase-file", "", "file that holds the passphrase of the online keys (mode 0600)")
-	f.IntVar(&o.SnapshotDays, "snapshot-days", publish.DefaultSnapshotDays, "days that a snapshot is valid")
-	f.IntVar(&o.TimestampDays, "timestamp-days", publish.DefaultTimestampDays, "days that a timestamp is valid")
-	f.BoolVar(&o.Practice, "practice", false, "a store for rehearsals; it takes nothing else")
-	_ = cmd.MarkFlagRequired("store")
-	_ = cmd.MarkFlagRequired("passphrase-file")
-	return cmd
-}
-
-// initPublisher makes a publisher whose paths hold wherever it is called from.
-func (p *program) initPublisher(ctx context.Context, o publish.InitOptions) (*publish.Initialised, error) {
-	passphrase, err := publish.ReadPassphrase(o.PassphraseFile)
-	if err != nil {
-		return nil, err
-	}
-	defer passphrase.Wipe()
-	o.Passphrase = passphrase
-	if o.PassphraseFile, err = filepath.Abs(o.PassphraseFile); err != nil {
-		return nil, err
-	}
-	if o.Store, err = absoluteStore(o.Store); err != nil {
-		return nil, err
-	}
-	return publish.Init(ctx, o)
 }
 
 func (p *program) publishPush() *cobra.Command {
@@ -144,7 +94,10 @@ The first push pins the root: it needs --trust-root or --root-digest.`,
 			if err != nil {
 				return err
 			}
+			bar := p.progress("upload")
+			pub.Progress = func(u publish.Progress) { bar.update(u.Bytes, u.AllBytes) }
 			report, err := pub.Push(cmd.Context(), b, targets, o)
+			bar.done()
 			if err != nil {
 				return err
 			}
@@ -188,71 +141,4 @@ func (p *program) published(r *publish.Report) error {
 		fmt.Fprintf(p.out, "%s: %s %d\n", verb, text.Clean(role), r.Versions[role])
 	}
 	return nil
-}
-
-func (p *program) publishRefresh() *cobra.Command {
-	var config string
-	var every time.Duration
-	cmd := &cobra.Command{
-		Use:   "refresh",
-		Short: "Sign a new timestamp, and a new snapshot when it is time",
-		Long: `Signs a new timestamp, and a new snapshot when half of the old one's life is
-over. Several hosts may run it at once. It refuses to sign for a repository that
-went back in time, jumped ahead or does not verify: those are alarms.`,
-		Example: "  conclave publish refresh --config online/publish.json\n  conclave publish refresh --config online/publish.json --every 1h",
-		Args:    cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			pub, err := p.publisher(config)
-			if err != nil {
-				return err
-			}
-			if every == 0 {
-				report, err := pub.Refresh(cmd.Context())
-				if err != nil {
-					return err
-				}
-				return p.published(report)
-			}
-			return pub.Every(cmd.Context(), every, func(r *publish.Report, err error) error {
-				if err != nil {
-					p.report(err, exitCode(err)) // and go on: the next try may find the store again
-					return nil
-				}
-				return p.published(r)
-			})
-		},
-	}
-	configFlag(cmd, &config)
-	cmd.Flags().DurationVar(&every, "every", 0, "stay and do it again after this long, such as 1h")
-	return cmd
-}
-
-func (p *program) publishStatus() *cobra.Command {
-	var config string
-	cmd := &cobra.Command{
-		Use:     "status",
-		Short:   "Say what is live and what breaks when",
-		Example: "  conclave publish status --config online/publish.json",
-		Args:    cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			pub, err := p.publisher(config)
-			if err != nil {
-				return err
-			}
-			status, err := pub.Status(cmd.Context())
-			if err != nil {
-				return err
-			}
-			if p.json {
-				return p.printJSON(status)
-			}
-			now := p.now()
-			for _, r := range status.Roles {
-				fmt.Fprintf(p.out, "%-10s %4d   expires %s\n", text.Clean(r.Role), r.Version, text.Date(r.Expires, now))
-			}
-			return nil
-		},
-	}
-	configFlag(cmd, &config)
-	return cmd
 }

@@ -120,11 +120,11 @@ func (c *Config) check() error {
 func (c *Config) resolve(dir string) {
 	paths := []*string{&c.PinnedRoot, &c.StateDir}
 	for _, key := range []*string{&c.SnapshotKey, &c.TimestampKey} {
-		if isKeyFile(*key) {
+		if IsKeyFile(*key) {
 			paths = append(paths, key)
 		}
 	}
-	if c.PassphraseFile != "" && isFile(c.PassphraseFile) {
+	if c.PassphraseFile != "" && IsPassphraseFile(c.PassphraseFile) {
 		paths = append(paths, &c.PassphraseFile)
 	}
 	for _, p := range paths {
@@ -219,7 +219,7 @@ func (c *Config) Publisher() (*Publisher, error) {
 		return nil, err
 	}
 	var passphrase *Passphrase
-	if isKeyFile(c.SnapshotKey) || isKeyFile(c.TimestampKey) {
+	if IsKeyFile(c.SnapshotKey) || IsKeyFile(c.TimestampKey) {
 		if passphrase, err = OpenPassphrase(c.PassphraseFile); err != nil {
 			return nil, err
 		}

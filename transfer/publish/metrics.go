@@ -44,6 +44,13 @@ func (m *Metrics) Looked(s *Status, err error, now time.Time) {
 	}
 }
 
+// Saw records what is live, of a look that was not made for its own sake.
+func (m *Metrics) Saw(s *Status) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.status = s
+}
+
 // Refreshed records a refresh.
 func (m *Metrics) Refreshed(err error, now time.Time) {
 	m.mu.Lock()

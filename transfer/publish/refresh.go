@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"path/filepath"
 	"time"
 )
@@ -41,24 +42,42 @@ func (p *Publisher) Refresh(ctx context.Context) (report *Report, err error) {
 }
 
 // Every refreshes now and then again after each interval until ctx ends; done hears of each
-// run, and decides by its answer whether to go on after a failure.
+// run, and decides by its answer whether to go on after a failure. Hosts that were started together drift
+// apart; after a failure the next try comes sooner, and later with each one that fails too.
 func (p *Publisher) Every(ctx context.Context, interval time.Duration, done func(*Report, error) error) error {
-	ticks := time.NewTicker(interval)
-	defer ticks.Stop()
+	failures := 0
 	for {
 		report, err := p.Refresh(ctx)
 		if err := ctx.Err(); err != nil {
 			return err
 		}
+		failures++
+		if err == nil {
+			failures = 0
+		}
 		if err := done(report, err); err != nil {
 			return err
 		}
+		timer := time.NewTimer(nextTry(interval, failures))
 		select {
 		case <-ctx.Done():
+			timer.Stop()
 			return ctx.Err()
-		case <-ticks.C:
+		case <-timer.C:
 		}
 	}
+}
+
+// firstRetry is how soon a refresh that failed is tried again.
+const firstRetry = 30 * time.Second
+
+// nextTry is how long to wait: the interval, up to a tenth shorter, or less after failures.
+func nextTry(interval time.Duration, failures int) time.Duration {
+	wait := interval
+	if failures > 0 {
+		wait = min(interval, firstRetry<<min(failures-1, 10))
+	}
+	return wait - time.Duration(rand.Int64N(int64(wait)/10+1))
 }
 
 // checkClock refuses to sign with a clock that runs before what is known to have happened.

@@ -89,8 +89,8 @@ func credentialPath(source string) (string, error) {
 	return filepath.Join(dir, name), nil
 }
 
-// isFile reports whether a source of a passphrase is a path.
-func isFile(source string) bool {
+// IsPassphraseFile reports whether a source of a passphrase is a path.
+func IsPassphraseFile(source string) bool {
 	return !strings.HasPrefix(source, fromEnv) && !strings.HasPrefix(source, fromCredential)
 }
 
@@ -134,8 +134,8 @@ func kindOf(ref string) (keyKind, error) {
 	return keyFile, nil
 }
 
-// isKeyFile reports whether ref is the path of a key file.
-func isKeyFile(ref string) bool {
+// IsKeyFile reports whether ref is the path of a key file.
+func IsKeyFile(ref string) bool {
 	kind, err := kindOf(ref)
 	return err == nil && kind == keyFile
 }

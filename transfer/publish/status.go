@@ -107,7 +107,7 @@ func (p *Publisher) Status(ctx context.Context) (*Status, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.LastSeen = lastSeen(p.StateDir)
+	s.LastSeen = LastSuccess(p.StateDir)
 	if p.Public != nil {
 		s.public(ctx, p, anchor, now)
 	}
@@ -145,8 +145,8 @@ func (p *Publisher) look(ctx context.Context, anchor *tuf.Document) (*Status, *l
 	return s, now, nil
 }
 
-// lastSeen is when this host last found everything right, from its state; zero where it never did.
-func lastSeen(dir string) time.Time {
+// LastSuccess is when this host last found everything right, from its state folder; zero where it never did.
+func LastSuccess(dir string) time.Time {
 	if dir == "" {
 		return time.Time{}
 	}

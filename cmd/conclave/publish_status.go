@@ -1,0 +1,177 @@
+//go:build !offline
+
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"conclave/ceremony/tuf"
+	"conclave/transfer/publish"
+	"conclave/tui/text"
+)
+
+// A watching is what the status command was asked for.
+type watching struct {
+	config, root, textfile string
+	prometheus, monitor    bool
+	every                  time.Duration
+}
+
+func (p *program) publishStatus() *cobra.Command {
+	var w watching
+	cmd := &cobra.Command{
+		Use:   "status [URL]",
+		Short: "Say what is live, who must act and what breaks when",
+		Long: `Reads what is live, verified from the pinned root, and compares it with what the
+public address serves where the configuration names one. It needs no key.
+
+With a URL (https://…, s3://… or file:…) and --root it needs no configuration: a
+monitor on any machine can run it. With --monitor the exit code is a monitor's:
+0 all right, 1 warning, 2 critical, 3 nobody answers.`,
+		Example: `  conclave publish status --config online/publish.json
+  conclave publish status https://updates.example --root 1.root.json --monitor
+  conclave publish status --watch 30s`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			look, err := p.lookout(w, args)
+			if err != nil {
+				return err
+			}
+			return p.watch(cmd.Context(), w, look)
+		},
+	}
+	configFlag(cmd, &w.config)
+	f := cmd.Flags()
+	f.StringVar(&w.root, "root", "", "with a URL: the root file to verify from")
+	f.StringVar(&w.textfile, "textfile", "", "write metrics into this file, for the node exporter")
+	f.BoolVar(&w.prometheus, "prometheus", false, "print metrics in Prometheus' text format")
+	f.BoolVar(&w.monitor, "monitor", false, "one line, and a monitor's exit code")
+	f.DurationVar(&w.every, "watch", 0, "stay and look again after this long, such as 30s")
+	cmd.MarkFlagsMutuallyExclusive("prometheus", "monitor")
+	return cmd
+}
+
+// lookout returns what looks at the repository once.
+func (p *program) lookout(w watching, args []string) (func(context.Context) (*publish.Status, error), error) {
+	if len(args) == 0 {
+		cfg, err := publish.LoadConfig(w.config)
+		if err != nil {
+			return nil, err
+		}
+		pub, err := cfg.Reader()
+		if err != nil {
+			return nil, err
+		}
+		pub.Now = p.now
+		return pub.Status, nil
+	}
+	if w.root == "" {
+		return nil, &usageError{cmd: "conclave publish status", err: errors.New("a URL needs --root FILE, to verify from")}
+	}
+	raw, err := os.ReadFile(w.root)
+	if err != nil {
+		return nil, fmt.Errorf("read root: %w", err)
+	}
+	root, err := tuf.Parse(raw)
+	if err != nil {
+		return nil, fmt.Errorf("read root: %w", err)
+	}
+	source, err := publish.OpenSource(args[0])
+	if err != nil {
+		return nil, err
+	}
+	return func(ctx context.Context) (*publish.Status, error) {
+		return publish.StatusFrom(ctx, source, root, p.now())
+	}, nil
+}
+
+// watch looks once, or again and again.
+func (p *program) watch(ctx context.Context, w watching, look func(context.Context) (*publish.Status, error)) error {
+	metrics := publish.NewMetrics(time.Time{})
+	for {
+		status, err := look(ctx)
+		metrics.Looked(status, err, p.now())
+		if w.textfile != "" {
+			if err := metrics.WriteTextfile(w.textfile); err != nil {
+				return err
+			}
+		}
+		shown := p.showStatus(w, metrics, status, err)
+		if w.every == 0 {
+			return shown
+		}
+		if shown != nil {
+			p.report(shown, exitCode(shown))
+		}
+		timer := time.NewTimer(w.every)
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return ctx.Err()
+		case <-timer.C:
+		}
+	}
+}
+
+// showStatus prints one look in the form that was asked for.
+func (p *program) showStatus(w watching, m *publish.Metrics, s *publish.Status, err error) error {
+	switch {
+	case w.monitor:
+		return p.monitorLine(s, err)
+	case w.prometheus:
+		_, writeErr := p.out.Write(m.Text())
+		return errors.Join(err, writeErr)
+	case err != nil:
+		return err
+	case p.json:
+		return p.printJSON(s)
+	}
+	p.statusTable(s)
+	return nil
+}
+
+// monitorLine says everything in one line, as Nagios and its kin read it.
+func (p *program) monitorLine(s *publish.Status, err error) error {
+	if err != nil {
+		level := publish.LevelOf(err)
+		fmt.Fprintf(p.out, "TUF %s: %s\n", level, text.Clean(err.Error()))
+		return &statusError{code: int(level), text: "the repository is " + level.String()}
+	}
+	line := "nothing is due"
+	if s.Next != nil {
+		line = fmt.Sprintf("next: %s expires %s", s.Next.Role, s.Next.Expires.Format(time.RFC3339))
+	}
+	if len(s.Problems) > 0 {
+		line = s.Problems[0]
+	}
+	fmt.Fprintf(p.out, "TUF %s: %s\n", s.Level, text.Clean(line))
+	if s.Level == publish.OK {
+		return nil
+	}
+	return &statusError{code: int(s.Level), text: "the repository is " + s.Level.String()}
+}
+
+func (p *program) statusTable(s *publish.Status) {
+	now := p.now()
+	if s.Practice {
+		fmt.Fprintln(p.out, "PRACTICE: this repository was made in a rehearsal")
+	}
+	for _, r := range s.Roles {
+		fmt.Fprintf(p.out, "%-8s %-10s %4d   expires %s   %d of %d keys\n", r.Level, text.Clean(r.Role), r.Version, text.Date(r.Expires, now), r.Threshold, len(r.KeyIDs))
+	}
+	if s.Public != nil && s.Public.Error == "" {
+		fmt.Fprintf(p.out, "public   timestamp %d, root %d\n", s.Public.Timestamp, s.Public.Root)
+	}
+	if !s.LastSeen.IsZero() {
+		fmt.Fprintf(p.out, "last success of this host: %s\n", s.LastSeen.Format(time.RFC3339))
+	}
+	for _, line := range s.Problems {
+		fmt.Fprintf(p.err, "%s\n", text.Clean(line))
+	}
+}
