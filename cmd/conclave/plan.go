@@ -26,7 +26,7 @@ func (p *program) planCommand() *cobra.Command {
 		Use:   "plan",
 		Short: "Draft what is to be signed, as an unsigned bundle",
 	}
-	cmd.AddCommand(p.planGenesis(), p.planRoot(), p.planTargets(), p.planRotate(), p.planRedraft(), p.planAdopt())
+	cmd.AddCommand(p.planGenesis(), p.planRoot(), p.planTargets(), p.planRotate(), p.planRedraft(), p.planStandby(), p.planDelegation(), p.planAdopt())
 	return cmd
 }
 
