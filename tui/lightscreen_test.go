@@ -5,7 +5,6 @@ import (
 	"image"
 	"os"
 	"path/filepath"
-
 	"strings"
 	"testing"
 

@@ -86,4 +86,49 @@ func readAnswer(path string) (*answer.Answer, error) {
 	return content.Answer()
 }
 
+// readForJoin reads bundles, and answers among them: each answer is applied to the first bundle
+// that waits for it. So whatever came by light or by stick can be joined.
+func readForJoin(paths []string) ([]*transfer.Bundle, error) {
+	var bundles []*transfer.Bundle
+	answers := map[string]*answer.Answer{}
+	for _, path := range paths {
+		b, err := transfer.Read(path)
+		if err == nil {
+			bundles = append(bundles, b)
+			continue
+		}
+		a, noAnswer := readAnswer(path)
+		if noAnswer != nil {
+			return nil, err // what a bundle lacks is the better reason
+		}
+		answers[path] = a
+	}
+	for path, a := range answers {
+		joined, err := applyFirst(a, bundles)
+		if err != nil {
+			return nil, fmt.Errorf("join %s: %w", path, err)
+		}
+		bundles = append(bundles, joined)
+	}
+	return bundles, nil
+}
+
+// applyFirst applies an answer to the first of waiting that it is for.
+func applyFirst(a *answer.Answer, waiting []*transfer.Bundle) (*transfer.Bundle, error) {
+	var why error
+	for _, w := range waiting {
+		joined, err := a.Apply(w)
+		if err == nil {
+			return joined, nil
+		}
+		why = errors.Join(why, err)
+	}
+	if why == nil {
+		why = errNoBundle
+	}
+	return nil, why
+}
+
+var errNoBundle = errors.New("the bundle that waits for the signatures is not given")
+
 var errNoTerminal = errors.New("it needs a terminal, or --png, --gif or --pdf")

@@ -161,10 +161,10 @@ func (r *reader) Decode(img *image.Gray) ([]string, error) {
 }
 
 // picturesOf takes the symbols in pictures, until the end.
-func (s *scan) picturesOf(ctx context.Context, src source.Source, opt decode.Options) error {
-	defer src.Close()
+func (s *scan) picturesOf(ctx context.Context, src source.Source, opt decode.Options) (err error) {
+	defer func() { err = errors.Join(err, src.Close()) }()
 	r := &reader{Decoder: decode.New(opt)}
-	err := qr.Scan(ctx, src, r, s.receiver, func(report qr.Report) {
+	err = qr.Scan(ctx, src, r, s.receiver, func(report qr.Report) {
 		s.keep(report.Progress, r.last...)
 		r.last = nil
 		var miss *decode.Miss
@@ -379,16 +379,12 @@ func (p *program) receive(s *scan, shelf *baseShelf, out string) error {
 
 // receiveAnswer joins signatures with the bundle that waits for them, or writes them down.
 func (p *program) receiveAnswer(a *answer.Answer, waiting []*transfer.Bundle, out string) error {
-	var why error
-	for _, w := range waiting {
-		joined, err := a.Apply(w)
-		if err == nil {
-			return p.received(out, "answer", joined)
+	if len(waiting) > 0 {
+		joined, err := applyFirst(a, waiting)
+		if err != nil {
+			return err
 		}
-		why = errors.Join(why, err)
-	}
-	if why != nil {
-		return why
+		return p.received(out, "answer", joined)
 	}
 	raw, err := answerText(a)
 	if err != nil {

@@ -34,9 +34,8 @@ func newBaseShelf(paths []string) (*baseShelf, error) {
 			return nil, fmt.Errorf("read base: %w", err)
 		}
 		if info.IsDir() {
-			if err := s.folder(path); err != nil {
-				return nil, err
-			}
+			addAll(&s.named, path, "*.json") // old versions as well
+			s.chains(path)
 			continue
 		}
 		raw, err := readUpTo(path, envelope.MaxBase)
@@ -51,27 +50,24 @@ func newBaseShelf(paths []string) (*baseShelf, error) {
 	return s, nil
 }
 
-// folder takes a folder of bundles or of a repository's metadata.
-func (s *baseShelf) folder(dir string) error {
-	addAll(&s.named, dir, "*.json") // old versions as well
+// chains takes the root chains of a repository, as bundles have them: from any root on to any other.
+func (s *baseShelf) chains(dir string) {
 	docs, err := transfer.Adopt([]string{dir})
 	if err != nil {
-		return nil // there is no metadata in it; what was wanted will be missed by its digest
+		return // there is no metadata in it; what is wanted will be missed by its digest
 	}
 	var roots [][]byte
 	for _, d := range docs {
-		s.named.Add(d.Metadata.Bytes())
 		if d.Role == tuf.Root {
 			roots = append(roots, d.Metadata.Bytes())
 		}
 	}
 	roots = roots[max(0, len(roots)-maxChain):]
-	for i := range roots { // a bundle has the chain from any root on
+	for i := range roots {
 		for j := i + 1; j <= len(roots); j++ {
 			s.named.Add(bytes.Join(roots[i:j], nil))
 		}
 	}
-	return nil
 }
 
 // Find is an envelope.Find.

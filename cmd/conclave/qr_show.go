@@ -119,7 +119,11 @@ func offersOf(path string, f showFlags) ([]*light.Offer, error) {
 			return nil, &usageError{"conclave qr show", errors.New("--answer wants a signed bundle")}
 		}
 		var o *light.Offer
-		o, err = light.File(raw, held...)
+		if a, noAnswer := readAnswer(path); noAnswer == nil {
+			o, err = light.Signatures(a)
+		} else {
+			o, err = light.File(raw, held...)
+		}
 		offers = []*light.Offer{o}
 	}
 	if err != nil {

@@ -17,6 +17,9 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"conclave/ceremony/tuf"
+	"conclave/transfer"
+	"conclave/transfer/qr/answer"
 	"conclave/transfer/qr/qrtest"
 )
 
@@ -209,5 +212,48 @@ func typeInCmd(ts *testscript.TestScript, _ bool, args []string) {
 	t := *current(ts)
 	for line := range strings.Lines(ts.ReadFile(args[0])) {
 		ts.Check(t.typeKeys(strings.TrimRight(line, "\n") + end))
+	}
+}
+
+// A site sends its signatures as an answer, another one as a partial bundle: both join.
+func TestAnswersJoinLikeBundles(t *testing.T) {
+	waiting := qrtest.Waiting(t, 3)
+	alice, bob := qrtest.Sign(t, waiting, tuf.Targets, "Alice"), qrtest.Sign(t, waiting, tuf.Targets, "Bob")
+	a, err := answer.Of(waiting, alice)
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw, err := answerText(a)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	write := func(name string, content []byte) string {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, content, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	answered := write("alice.answer", raw)
+	partial := write("bob.bundle.json", qrtest.Bytes(t, bob))
+	bundles, err := readForJoin([]string{answered, partial})
+	if err != nil {
+		t.Fatal(err)
+	}
+	joined, dropped, err := transfer.Join(bundles...)
+	if err != nil || len(dropped) > 0 || len(joined.Document(tuf.Targets).Signatures()) != 2 {
+		t.Errorf("joined with %v dropped: %v", dropped, err)
+	}
+	for name, paths := range map[string][]string{
+		"no bundle":              {answered},
+		"another draft":          {answered, write("other.bundle.json", qrtest.Bytes(t, qrtest.Waiting(t, 4)))},
+		"neither of the two":     {partial, write("notes.txt", []byte("remember the key of the safe\n"))},
+		"an answer that was cut": {partial, write("cut.answer", raw[:len(raw)/2])},
+		"a file that is missing": {partial, filepath.Join(dir, "nowhere")},
+	} {
+		if _, err := readForJoin(paths); err == nil {
+			t.Errorf("%s: no error", name)
+		}
 	}
 }

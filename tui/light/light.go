@@ -98,6 +98,11 @@ func Answer(before, after *transfer.Bundle) (*Offer, error) {
 	if err != nil {
 		return nil, err
 	}
+	return Signatures(a)
+}
+
+// Signatures offers an answer that is there already.
+func Signatures(a *answer.Answer) (*Offer, error) {
 	m, err := qr.PackAnswer(a)
 	if err != nil {
 		return nil, err
