@@ -146,6 +146,12 @@ func (s State) checkBundle() preflight.Check {
 	if s.bundle.Purpose != "" {
 		c.Detail = append(c.Detail, s.bundle.Purpose)
 	}
+	if dead, err := s.bundle.Dead(); err != nil || len(dead) > 0 {
+		c.Status = preflight.Stop
+		c.Text = "it holds signatures that do not verify: a document was changed after it was signed, or the file was damaged"
+		c.Detail = append(c.Detail, dead...)
+		c.Fix = "sign nothing of it; get the bundle again from where it was made"
+	}
 	return c
 }
 

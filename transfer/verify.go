@@ -26,7 +26,7 @@ func (c *Complete) Document(role string) *tuf.Verified { return c.documents[role
 
 // Verify checks the base chain from anchor, then every document. anchor is a root that the
 // caller trusts, never one from the bundle; at genesis it is the bundle's own root 1 after a human comparison of its digest.
-// The error is a *tuf.ThresholdError (wrapped) where only signatures are missing. Expiry
+// The error is a *tuf.ThresholdError (wrapped) where only signatures are missing, and a *ContentError where one is dead. Expiry
 // is not looked at: that needs a clock, and is the ceremony's and the publisher's.
 func (b *Bundle) Verify(anchor *tuf.Document) (*Complete, error) {
 	if err := b.check(); err != nil {
@@ -43,6 +43,9 @@ func (b *Bundle) Verify(anchor *tuf.Document) (*Complete, error) {
 	}
 	chain, err := b.checkBaseChain(anchor)
 	if err != nil {
+		return nil, err
+	}
+	if err := b.CheckSignatures(); err != nil {
 		return nil, err
 	}
 	c := &Complete{bundle: b.clone(), documents: make(map[string]*tuf.Verified, len(b.Documents))}

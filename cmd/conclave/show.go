@@ -49,7 +49,10 @@ func (p *program) show(path string, b *transfer.Bundle) error {
 		if err != nil {
 			return err
 		}
-		return p.printJSON(report)
+		if err := p.printJSON(report); err != nil {
+			return err
+		}
+		return b.CheckSignatures()
 	}
 	lines, err := describe(b, p.now())
 	if err != nil {
@@ -59,7 +62,7 @@ func (p *program) show(path string, b *transfer.Bundle) error {
 	for _, line := range lines {
 		fmt.Fprintln(p.out, line)
 	}
-	return nil
+	return b.CheckSignatures()
 }
 
 // extractTo writes each document as other tools expect it.
@@ -97,6 +100,13 @@ func describe(b *transfer.Bundle, now time.Time) ([]string, error) {
 	}
 	for _, rt := range status.Tallies {
 		w.add("  %s", tallyLine(rt))
+	}
+	dead, err := b.Dead()
+	if err != nil {
+		return nil, err
+	}
+	for _, line := range dead {
+		w.add("  %s DANGER %s", say.Stop, text.Clean(line))
 	}
 	for _, d := range b.Documents {
 		if err := w.document(b, d, now); err != nil {
