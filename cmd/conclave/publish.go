@@ -39,7 +39,7 @@ func (p *program) publishCommand() *cobra.Command {
 		Short: "Publish signed bundles and keep them fresh",
 	}
 	cmd.AddCommand(p.publishInit(), p.publishPush(), p.publishRefresh(), p.publishStatus(),
-		p.publishKeygen(), p.publishPolicy(), p.publishUnits())
+		p.publishPull(), p.publishRestore(), p.publishKeygen(), p.publishPolicy(), p.publishUnits())
 	return cmd
 }
 

@@ -167,7 +167,7 @@ func (e *examination) write(ctx context.Context, key *string, text string, with 
 	return e.b.putETag(ctx, in, targetsDir, int64(len(text)), sum([]byte(text)))
 }
 
-func createOnly(in *s3.PutObjectInput) { in.IfNoneMatch = aws.String("*") }
+func createOnly(in *s3.PutObjectInput) { in.IfNoneMatch = createCondition }
 
 func ifMatch(etag ETag) func(*s3.PutObjectInput) {
 	return func(in *s3.PutObjectInput) { in.IfMatch = aws.String(string(etag)) }
@@ -230,7 +230,7 @@ func (e *examination) parts(ctx context.Context) {
 	}
 	text := []byte("second, in one part")
 	name := strings.TrimPrefix(*key, e.b.place.Prefix)
-	err := e.b.uploadParts(ctx, name, *key, Bytes(text))
+	err := e.b.uploadParts(ctx, name, *key, Bytes(text), createCondition)
 	switch judge(err) {
 	case occupied:
 		e.find(check, Fine, "they overwrite nothing", "")
@@ -243,7 +243,7 @@ func (e *examination) parts(ctx context.Context) {
 
 // checksum looks whether the server compares what it gets with the SHA-256 it is told.
 func (e *examination) checksum(ctx context.Context) {
-	in := &s3.PutObjectInput{Key: e.key(), Body: bytes.NewReader([]byte("other")), IfNoneMatch: aws.String("*")}
+	in := &s3.PutObjectInput{Key: e.key(), Body: bytes.NewReader([]byte("other")), IfNoneMatch: createCondition}
 	if err := e.b.put(ctx, in, targetsDir, 5, sum([]byte("first"))); err == nil {
 		e.find("checksums", Failed, "the server has taken bytes whose SHA-256 is not the one it was told", "a broken upload would go unnoticed there")
 		return

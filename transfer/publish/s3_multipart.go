@@ -55,9 +55,12 @@ func (b *Bucket) putLarge(ctx context.Context, name, key string, c Content) erro
 				return err
 			}
 		}
-		err = b.uploadParts(ctx, name, key, c)
+		err = b.uploadParts(ctx, name, key, c, createCondition)
 		if settled, then := b.settle(ctx, name, c, err); settled {
 			return then
+		}
+		if judge(err) == occupied && try+1 == buriedTries {
+			return buried(err)
 		}
 	}
 	return b.explain(actUpload, err)
@@ -75,7 +78,7 @@ type multipart struct {
 }
 
 // uploadParts does a whole upload once. What it cannot complete it takes away.
-func (b *Bucket) uploadParts(ctx context.Context, name, key string, c Content) (err error) {
+func (b *Bucket) uploadParts(ctx context.Context, name, key string, c Content, ifNoneMatch *string) (err error) {
 	cache, contentType := headers(name)
 	made, err := b.api.CreateMultipartUpload(ctx, &s3.CreateMultipartUploadInput{
 		Bucket: &b.place.Bucket, Key: &key, CacheControl: &cache, ContentType: &contentType,
@@ -94,7 +97,7 @@ func (b *Bucket) uploadParts(ctx context.Context, name, key string, c Content) (
 	if err := up.send(ctx, c); err != nil {
 		return err
 	}
-	return up.complete(ctx, name, c)
+	return up.complete(ctx, name, c, ifNoneMatch)
 }
 
 // send reads the content once, in order, and sends its parts side by side. It
@@ -158,7 +161,7 @@ func (u *multipart) sendPart(ctx context.Context, i int, part []byte) error {
 
 // complete makes the object of its parts, if there is none yet. A lost answer is repeated
 // here: the parts need not be sent again as long as the upload is known.
-func (u *multipart) complete(ctx context.Context, name string, c Content) error {
+func (u *multipart) complete(ctx context.Context, name string, c Content, ifNoneMatch *string) error {
 	var err error
 	for try := range writeTries {
 		if try > 0 {
@@ -167,7 +170,7 @@ func (u *multipart) complete(ctx context.Context, name string, c Content) error 
 			}
 		}
 		_, err = u.b.api.CompleteMultipartUpload(ctx, &s3.CompleteMultipartUploadInput{
-			Bucket: &u.b.place.Bucket, Key: &u.key, UploadId: &u.id, IfNoneMatch: aws.String("*"),
+			Bucket: &u.b.place.Bucket, Key: &u.key, UploadId: &u.id, IfNoneMatch: ifNoneMatch,
 			MultipartUpload: &types.CompletedMultipartUpload{Parts: u.parts},
 		}, once)
 		if judge(err) != unknown && (statusOf(err) != http.StatusNotFound || try == 0) {

@@ -37,6 +37,9 @@ var (
 	ErrNotFound = errors.New("not in the store")
 	ErrExists   = errors.New("already in the store")
 	ErrChanged  = errors.New("changed in the store meanwhile")
+	// ErrBuried says that a store refuses to create an object that is not there: some
+	// count one that was deleted, where old versions are kept.
+	ErrBuried = errors.New("a deleted object is in the way")
 )
 
 // Content is what is to be stored: its length, its hash, and a way to read it, once or more.
