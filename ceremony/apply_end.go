@@ -1,6 +1,12 @@
 package ceremony
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+
+	"conclave/ceremony/tuf"
+	"conclave/transfer"
+)
 
 func (e Confirmed) apply(s *State) error {
 	complete := s.Complete()
@@ -17,6 +23,9 @@ func (e Confirmed) apply(s *State) error {
 			return s.ruleErr("verify", err)
 		}
 		if err := s.checkExpiry(); err != nil {
+			return err
+		}
+		if err := s.checkClients(); err != nil {
 			return err
 		}
 	}
@@ -36,6 +45,43 @@ func (s State) checkExpiry() error {
 		}
 	}
 	return nil
+}
+
+// checkClients plays clients at every root that the bundle knows, and refuses a
+// result that would leave one of them behind.
+func (s State) checkClients() error {
+	if s.clock.IsZero() || s.excepted("clients") {
+		return nil
+	}
+	sim, err := tuf.Simulate(s.update())
+	if err == nil {
+		err = sim.Err()
+	}
+	if err != nil {
+		return s.rule("clients", err.Error(), `Plan it again, so that nobody is left behind, or record an exception for "clients".`)
+	}
+	return nil
+}
+
+// update is what clients find once the result is published.
+func (s State) update() tuf.Update {
+	b := s.bundle
+	u := tuf.Update{Roots: slices.Clone(b.Base.Roots), Now: s.clock, Delegated: map[string]*tuf.Document{}, OldDelegated: map[string]*tuf.Document{}}
+	if root := b.Document(tuf.Root); root != nil {
+		u.Roots = append(u.Roots, root)
+	}
+	u.Targets, u.OldTargets = b.Document(tuf.Targets), b.Base.Document(tuf.Targets)
+	for _, list := range []struct {
+		docs []transfer.Document
+		into map[string]*tuf.Document
+	}{{b.Documents, u.Delegated}, {b.Base.Documents, u.OldDelegated}} {
+		for _, d := range list.docs {
+			if d.Role != tuf.Root && d.Role != tuf.Targets {
+				list.into[d.Role] = d.Metadata
+			}
+		}
+	}
+	return u
 }
 
 func (e ExportBegun) apply(s *State) error {

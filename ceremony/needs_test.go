@@ -60,3 +60,32 @@ func TestTheSmallestCompanyIsFound(t *testing.T) {
 		t.Errorf("a genesis: %+v, %v", genesis, err)
 	}
 }
+
+func TestBothWhoAreAwayMustCome(t *testing.T) {
+	w, base := repository(t)
+	w.away = []string{"Bob", "Carol"}
+	s := w.until(w.begin(w.planRotation(base, Rotation{TargetsThreshold: 3}), base.Roots[0]), StepSign)
+	still := s.State().Still()
+	if got := still[len(still)-1]; got != "Not enough keyholders are here: Bob and Carol must come." {
+		t.Errorf("it says %q", got)
+	}
+}
+
+// A release is signed although the live root gives targets other keys by then:
+// whoever has that root could never take it.
+func TestAResultThatLeavesClientsBehindIsNotConfirmed(t *testing.T) {
+	w, base := repository(t)
+	s := w.until(w.begin(w.planRotation(base, Rotation{Remove: []Leaving{{Name: "Frank"}}, Resign: true}), base.Roots[0]), StepConfirm)
+	state := s.State()
+	b := *state.bundle
+	old := base.Documents[0].Metadata
+	b.Documents = slices.Clone(b.Documents)
+	b.Documents[1].Metadata = tuf.Unsigned(old)
+	state.bundle = &b
+	if err := state.At(w.now).checkClients(); ruleOf(err) != "clients" {
+		t.Errorf("targets that nobody signed: %v", err)
+	}
+	if err := s.State().At(w.now).checkClients(); err != nil {
+		t.Errorf("the right ones: %v", err)
+	}
+}

@@ -25,7 +25,9 @@ func (s State) Still() []string {
 	if names := completeAll(open); len(names) > 0 {
 		lines = append(lines, fmt.Sprintf("%s alone completes %s.", either(names), bothOrAll(len(open))))
 	}
-	if absent := s.mustCome(open); len(absent) > 0 {
+	if absent, all := s.mustCome(open); len(all) > 0 {
+		lines = append(lines, fmt.Sprintf("Not enough keyholders are here: %s must come.", both(all)))
+	} else if len(absent) > 0 {
 		lines = append(lines, fmt.Sprintf("Not enough keyholders are here: %s must come.", either(absent)))
 	}
 	return lines
@@ -94,9 +96,9 @@ func completeAll(open []gap) []string {
 	return names
 }
 
-// mustCome names people who are away and without whom some gap stays open.
-func (s State) mustCome(open []gap) []string {
-	var names []string
+// mustCome names people who are away and could close a gap that those who are here
+// cannot, and of them those without whom one stays open.
+func (s State) mustCome(open []gap) (some, all []string) {
 	for _, g := range open {
 		here := 0
 		var away []string
@@ -112,12 +114,15 @@ func (s State) mustCome(open []gap) []string {
 			continue
 		}
 		for _, name := range away {
-			if !containsPerson(names, name) {
-				names = append(names, name)
+			if !containsPerson(some, name) {
+				some = append(some, name)
+			}
+			if here+len(away) == g.missing && !containsPerson(all, name) {
+				all = append(all, name)
 			}
 		}
 	}
-	return names
+	return some, all
 }
 
 func containsPerson(names []string, name string) bool {
