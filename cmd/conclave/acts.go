@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"conclave/ceremony"
+	"conclave/ceremony/record"
 	"conclave/ceremony/tuf"
 	"conclave/transfer"
 )
@@ -37,7 +38,10 @@ func (r *rehearsal) playAll(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		err = (&story{r: r, s: s, out: out}).play(ctx)
+		err = finishRecord(s)
+		if err == nil {
+			err = (&story{r: r, s: s, out: out}).play(ctx)
+		}
 		if err == nil {
 			err = r.finish(ctx, act, s)
 		}
@@ -67,7 +71,8 @@ func (r *rehearsal) shippers() int {
 // open begins an act's ceremony, or goes on with it.
 func (r *rehearsal) open(ctx context.Context, act string) (*ceremony.Session, error) {
 	cfg := r.p.floor(r.path("record", act), r.path("bundles"), r.tokens)
-	if _, err := os.Stat(filepath.Join(cfg.Dir, recordFile)); err == nil {
+	// A record without an entry is from a start that was cut off: begin anew.
+	if entries, _, err := record.Read(filepath.Join(cfg.Dir, recordFile)); err == nil && len(entries) > 0 {
 		return ceremony.Resume(cfg)
 	}
 	bundle, err := r.bundle(ctx, act)

@@ -45,7 +45,7 @@ record.jsonl or the folder of a ceremony.`,
 		RunE: func(_ *cobra.Command, args []string) error {
 			report, err := readRecord(args[0])
 			if err != nil {
-				return &unverified{err}
+				return err
 			}
 			if p.json {
 				return p.printJSON(report)
@@ -65,11 +65,14 @@ func readRecord(path string) (*recordReport, error) {
 	}
 	entries, torn, err := record.Read(path)
 	if err != nil {
-		return nil, err
+		return nil, err // a broken chain has its own exit code
+	}
+	if len(entries) == 0 {
+		return nil, &statusError{code: exitFailed, text: path + " is empty: no ceremony was begun", hint: "sign the bundle again; nothing was lost"}
 	}
 	state, err := ceremony.Replay(entries, ceremony.Beside(filepath.Dir(path)))
 	if err != nil {
-		return nil, err
+		return nil, &unverified{err}
 	}
 	last := entries[len(entries)-1]
 	r := &recordReport{
@@ -83,7 +86,7 @@ func readRecord(path string) (*recordReport, error) {
 	}
 	r.Verdict = append(r.Verdict,
 		fmt.Sprintf("Ceremony: %s.", r.Title),
-		fmt.Sprintf("%d entries, from %s to %s; the chain of hashes is whole.", r.Entries,
+		fmt.Sprintf("%d entries, from %s to %s; the chain of hashes is whole up to its head.", r.Entries,
 			text.Moment(entries[0].Time), text.Moment(last.Time)),
 		fmt.Sprintf("Every entry follows the rules of a ceremony, and every signature in it verifies. It stands at: %s.", r.Step))
 	for _, e := range state.Exceptions() {
@@ -97,6 +100,7 @@ func readRecord(path string) (*recordReport, error) {
 	if torn {
 		r.Verdict = append(r.Verdict, "The last line is half written: a power cut while it was written. Nothing rests on it.")
 	}
-	r.Verdict = append(r.Verdict, "Head: "+text.Groups(r.Head).String())
+	r.Verdict = append(r.Verdict, "Head: "+text.Groups(r.Head).String(),
+		"Compare the head with the printed one: without it, the end may have been cut off or written anew.")
 	return r, nil
 }

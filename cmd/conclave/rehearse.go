@@ -206,6 +206,7 @@ func (r *rehearsal) card(name string, serial uint32, root *virtual.Root) (*virtu
 	save := func() {
 		if raw, err := json.Marshal(card); err == nil {
 			_ = transfer.Replace(path, raw) // a practice token that is lost costs a practice
+			_ = os.Chmod(path, 0o600)       // it holds what somebody typed as a PIN
 		}
 	}
 	save()

@@ -27,6 +27,13 @@ func (r *rehearsal) onlineKeys() (snapshot, timestamp tuf.Key, err error) {
 		timestamp, err = readPublicKey(r.path("online", "timestamp.pub"))
 		return snapshot, timestamp, err
 	}
+	// Keys without a configuration are from a start that was cut off: nobody has seen them yet.
+	if err := os.RemoveAll(r.path("online")); err != nil {
+		return tuf.Key{}, tuf.Key{}, fmt.Errorf("make online keys: %w", err)
+	}
+	if err := os.Mkdir(r.path("online"), 0o700); err != nil {
+		return tuf.Key{}, tuf.Key{}, fmt.Errorf("make online keys: %w", err)
+	}
 	file := r.path("online", "passphrase")
 	secret := make([]byte, 16)
 	if _, err := rand.Read(secret); err != nil {

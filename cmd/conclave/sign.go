@@ -31,7 +31,7 @@ type frontFlags struct {
 
 func (f *frontFlags) register(cmd *cobra.Command) {
 	cmd.Flags().BoolVar(&f.plain, "plain", false, "line by line, for screen readers, dumb terminals and scripts")
-	cmd.Flags().StringVar(&f.medium, "out", "", "folder that takes the signed bundle (default: where the bundle lies)")
+	cmd.Flags().StringVar(&f.medium, "out", "", "folder that takes the signed bundle (default: where the bundle lay)")
 	cmd.Flags().StringVar(&f.network, "accept-network", "", "go on although a network interface is live; the `reason` goes on record")
 }
 
@@ -50,6 +50,9 @@ the record in the ceremony's folder before it happens; after a power cut,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if dir == "" {
 				dir = ceremonyDir(args[0])
+			}
+			if err := p.canShow(front.plain); err != nil {
+				return err
 			}
 			s, err := p.begin(args[0], dir, root, front.medium)
 			if err != nil {
@@ -73,6 +76,9 @@ func (p *program) resumeCommand() *cobra.Command {
 		Example: "  conclave resume root-5.ceremony",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := p.canShow(front.plain); err != nil {
+				return err
+			}
 			s, err := p.resume(args[0], front.medium)
 			if err != nil {
 				return err
@@ -94,12 +100,40 @@ func (p *program) begin(path, dir, root, out string) (*ceremony.Session, error) 
 	if err != nil {
 		return nil, err
 	}
-	return ceremony.Begin(p.floor(dir, medium(out, path), piv.New()), bundle, anchor)
+	cfg := p.floor(dir, medium(out, path), piv.New())
+	cfg.Seen = seenBeside(dir, bundle)
+	s, err := ceremony.Begin(cfg, bundle, anchor)
+	if err != nil {
+		return nil, err
+	}
+	return s, rememberMedium(dir, medium(out, path))
+}
+
+// mediumFile keeps where a ceremony exports to, for whoever resumes it.
+const mediumFile = "medium"
+
+func rememberMedium(dir, out string) error {
+	out, err := filepath.Abs(out)
+	if err != nil {
+		return err
+	}
+	return transfer.Replace(filepath.Join(dir, mediumFile), []byte(out+"\n"))
+}
+
+// rememberedMedium is where the ceremony in dir exports to, unless somebody names another place.
+func rememberedMedium(out, dir string) string {
+	if out != "" {
+		return out
+	}
+	if raw, err := os.ReadFile(filepath.Join(dir, mediumFile)); err == nil {
+		return strings.TrimSuffix(string(raw), "\n")
+	}
+	return medium("", dir)
 }
 
 // resume goes on with the ceremony in dir.
 func (p *program) resume(dir, out string) (*ceremony.Session, error) {
-	return ceremony.Resume(p.floor(dir, medium(out, dir), piv.New()))
+	return ceremony.Resume(p.floor(dir, rememberedMedium(out, dir), piv.New()))
 }
 
 // ceremonyDir names a ceremony's folder after its bundle, in the current folder: a
@@ -126,6 +160,9 @@ func (p *program) hold(ctx context.Context, s *ceremony.Session, dir string, fro
 			return err
 		}
 	}
+	if err := finishRecord(s); err != nil {
+		return err
+	}
 	if err := p.front(ctx, s, nil, front.plain); err != nil {
 		if errors.Is(err, tui.ErrInterrupted) {
 			return &statusError{
@@ -137,6 +174,15 @@ func (p *program) hold(ctx context.Context, s *ceremony.Session, dir string, fro
 		return err
 	}
 	return p.ended(s, dir)
+}
+
+// finishRecord writes the record of a closed ceremony to the medium, where a power cut came
+// between the two. It changes nothing where it lies there already.
+func finishRecord(s *ceremony.Session) error {
+	if s.State().Step() != ceremony.StepDone {
+		return nil
+	}
+	return s.CloseCeremony("")
 }
 
 // ended says how a ceremony ended: complete, or which code tells that more is needed.
@@ -174,6 +220,14 @@ func acceptNetwork(ctx context.Context, s *ceremony.Session, reason string) erro
 	return nil
 }
 
+// canShow refuses, before anything is begun, to hold a ceremony that nobody could see.
+func (p *program) canShow(lines bool) error {
+	if in, ok := p.in.(*os.File); !lines && (!ok || !term.IsTerminal(int(in.Fd()))) {
+		return &usageError{"conclave", errors.New("the screens need a terminal; --plain works without one")}
+	}
+	return nil
+}
+
 // front opens the screens, or the plain lines where they were asked for or the
 // terminal can show nothing else.
 func (p *program) front(ctx context.Context, s *ceremony.Session, t tui.Tray, lines bool) error {
@@ -182,8 +236,8 @@ func (p *program) front(ctx context.Context, s *ceremony.Session, t tui.Tray, li
 	if !lines && terminal && os.Getenv("TERM") != "dumb" {
 		return tui.Run(ctx, tui.Options{Session: s, Tray: t, In: p.in, Out: p.out, Now: p.now})
 	}
-	if !lines && !terminal {
-		return &usageError{"conclave", errors.New("the screens need a terminal; --plain works without one")}
+	if err := p.canShow(lines); err != nil {
+		return err
 	}
 	o := plain.Options{Session: s, Tray: t, In: p.in, Out: p.out}
 	if terminal {

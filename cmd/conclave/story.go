@@ -92,7 +92,7 @@ func (t *story) enrol(ctx context.Context) error {
 
 func (t *story) enrolOne(ctx context.Context, name string) error {
 	return t.withToken(ctx, name, func(v ceremony.Visitor) error {
-		current, fresh, err := practicePINs()
+		current, fresh, err := t.practicePINs(name)
 		if err != nil {
 			return err
 		}
@@ -106,9 +106,14 @@ func (t *story) enrolOne(ctx context.Context, name string) error {
 	})
 }
 
-// practicePINs are the PIN of a new token and the one that it gets.
-func practicePINs() (current, fresh *hsm.PIN, err error) {
-	if current, err = hsm.NewPIN([]byte(factoryPIN)); err != nil {
+// practicePINs are the PIN that name's token has and the one that it gets. A token whose enrolment was
+// cut off may have its new PIN already.
+func (t *story) practicePINs(name string) (current, fresh *hsm.PIN, err error) {
+	has := factoryPIN
+	if t.r.person(name).card.HasPIN(practicePIN) {
+		has = practicePIN
+	}
+	if current, err = hsm.NewPIN([]byte(has)); err != nil {
 		return nil, nil, err
 	}
 	if fresh, err = hsm.NewPIN([]byte(practicePIN)); err != nil {

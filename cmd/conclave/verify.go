@@ -43,6 +43,12 @@ not verify.`,
 		if err != nil {
 			return err
 		}
+		if !bundle.Genesis() {
+			// A base that does not follow is wrong, whatever else is missing.
+			if _, err := bundle.CheckBase(anchor, nil); err != nil {
+				return &unverified{err}
+			}
+		}
 		complete, err := bundle.Verify(anchor)
 		var missing *tuf.ThresholdError
 		if errors.As(err, &missing) {

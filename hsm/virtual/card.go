@@ -428,3 +428,11 @@ func (c *Card) powerUp() {
 	defer c.mu.Unlock()
 	c.sleep()
 }
+
+// HasPIN reports whether the practice card's PIN is pin, without counting a try:
+// only a rehearsal, which plays both people and tokens, may ask.
+func (c *Card) HasPIN(pin string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return bytes.Equal(c.pin.Value, pad(pin)[:secretLength])
+}
