@@ -168,7 +168,7 @@ func camera(p *corpus.Picture) *image.Gray {
 func frameSpec(version int) corpus.Spec {
 	s := corpus.Draw(corpus.Good, 3)
 	s.Version, s.Rotation, s.Ghost = version, 4, 0
-	s.CellW, s.CellH, s.Gap = 0, 0, 0
+	s.Cell = corpus.Cell{}
 	s.Module = min(6, 620/float64(17+4*version+4))
 	return s
 }

@@ -14,7 +14,7 @@ import (
 func spec(version int) corpus.Spec {
 	s := corpus.Draw(corpus.Good, 4)
 	s.Tight = true
-	s.Version, s.Module, s.Ghost, s.Tear, s.CellW, s.CellH, s.Gap = version, 4, 0, 0, 0, 0, 0
+	s.Version, s.Module, s.Ghost, s.Tear, s.Cell = version, 4, 0, 0, corpus.Cell{}
 	return s
 }
 

@@ -38,8 +38,8 @@ type Spec struct {
 	LevelM  bool // error correction M instead of L
 	Module  float64
 
-	CellW, CellH, Gap int // terminal cell in its own pixels (two modules high), and the gap below it; 0: square modules
-	DarkAround        bool
+	Cell       Cell // zero: square modules, as on paper
+	DarkAround bool
 
 	Rotation float64
 	Tilt     float64 // of the plane, about a random axis
@@ -54,10 +54,18 @@ type Spec struct {
 	JPEG     int     // quality, 0: none
 }
 
+// Cell is a terminal's cell in its own pixels, how many modules it shows, and
+// the gap that some fonts leave below a line.
+type Cell struct {
+	W, H, Cols, Rows int
+	Gap              int
+	GapDark          bool
+}
+
 // String names the picture in a failure.
 func (s Spec) String() string {
-	return fmt.Sprintf("%s/%d v%d M=%v %.1fpx cell %dx%d+%d dark=%v rot %.0f tilt %.0f barrel %.3f blur %.2f motion %.1f noise %.1f contrast %.2f glare %.2f ghost %.2f tear %.2f jpeg %d",
-		s.Class, s.Seed, s.Version, s.LevelM, s.Module, s.CellW, s.CellH, s.Gap, s.DarkAround, s.Rotation, s.Tilt, s.Barrel, s.Blur, s.Motion, s.Noise, s.Contrast, s.Glare, s.Ghost, s.Tear, s.JPEG)
+	return fmt.Sprintf("%s/%d v%d M=%v %.1fpx cell %v dark=%v rot %.0f tilt %.0f barrel %.3f blur %.2f motion %.1f noise %.1f contrast %.2f glare %.2f ghost %.2f tear %.2f jpeg %d",
+		s.Class, s.Seed, s.Version, s.LevelM, s.Module, s.Cell, s.DarkAround, s.Rotation, s.Tilt, s.Barrel, s.Blur, s.Motion, s.Noise, s.Contrast, s.Glare, s.Ghost, s.Tear, s.JPEG)
 }
 
 // span is a range to draw from.
@@ -91,8 +99,27 @@ var classes = map[Class]ranges{
 	},
 }
 
-// cells are sizes of terminal cells as fonts have them, and one line spacing.
-var cells = [][3]int{{6, 12, 0}, {6, 13, 0}, {7, 14, 0}, {8, 16, 0}, {8, 17, 0}, {9, 18, 0}, {10, 20, 0}, {10, 22, 0}, {8, 16, 1}, {10, 20, 1}, {10, 20, 2}}
+// cells are cells as fonts have them: half blocks, some with a gap, and the
+// denser sextants and octants.
+var cells = []Cell{
+	{6, 12, 1, 2, 0, false},
+	{6, 13, 1, 2, 0, false},
+	{7, 14, 1, 2, 0, false},
+	{8, 16, 1, 2, 0, false},
+	{8, 17, 1, 2, 0, false},
+	{9, 18, 1, 2, 0, false},
+	{10, 20, 1, 2, 0, false},
+	{10, 22, 1, 2, 0, false},
+	{8, 16, 1, 2, 1, false},
+	{10, 20, 1, 2, 1, false},
+	{10, 20, 1, 2, 2, false},
+	{10, 20, 1, 2, 1, true},
+	{12, 24, 1, 2, 2, true},
+	{8, 16, 2, 3, 0, false},
+	{10, 21, 2, 3, 0, false},
+	{8, 16, 2, 4, 0, false},
+	{10, 20, 2, 4, 0, false},
+}
 
 // Draw picks the i-th Spec of a class. The same class and number give the same
 // Spec on every machine.
@@ -106,8 +133,7 @@ func Draw(c Class, i int) Spec {
 	s := Spec{Class: c, Seed: seed, LevelM: r.IntN(2) == 1, Module: 2 + 4*r.Float64(), DarkAround: r.IntN(2) == 1}
 	s.Version = drawVersion(r)
 	if r.IntN(2) == 1 {
-		cell := cells[r.IntN(len(cells))]
-		s.CellW, s.CellH, s.Gap = cell[0], cell[1], cell[2]
+		s.Cell = cells[r.IntN(len(cells))]
 	}
 	s.Rotation, s.Tilt, s.Barrel = g.rotation.draw(r), g.tilt.draw(r), g.barrel.draw(r)
 	s.Blur, s.Motion, s.Noise = g.blur.draw(r), g.motion.draw(r), g.noise.draw(r)

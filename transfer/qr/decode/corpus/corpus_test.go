@@ -42,7 +42,7 @@ func TestClassesCoverWhatTheyMust(t *testing.T) {
 				t.Errorf("%v: module of %.1f pixels", s, s.Module)
 			}
 			w.Rotation, w.Barrel = max(w.Rotation, math.Abs(s.Rotation)), max(w.Barrel, s.Barrel)
-			w.Ghost, w.Tear, w.Gap = max(w.Ghost, s.Ghost), max(w.Tear, s.Tear), max(w.Gap, s.Gap)
+			w.Ghost, w.Tear, w.Cell.Gap = max(w.Ghost, s.Ghost), max(w.Tear, s.Tear), max(w.Cell.Gap, s.Cell.Gap)
 			w.Contrast = min(w.Contrast, s.Contrast)
 		}
 		most[c] = w
@@ -51,10 +51,10 @@ func TestClassesCoverWhatTheyMust(t *testing.T) {
 		t.Errorf("versions %d to %d, %d of 2400 at level M", lowest, highest, m)
 	}
 	p := most[Poor]
-	if p.Rotation < 44 || p.Barrel < .098 || p.Ghost < .34 || p.Tear == 0 || p.Gap == 0 || p.Contrast > .21 {
+	if p.Rotation < 44 || p.Barrel < .098 || p.Ghost < .34 || p.Tear == 0 || p.Cell.Gap == 0 || p.Contrast > .21 {
 		t.Errorf("the hardest pictures are not hard: %v", p)
 	}
-	if g := most[Clean]; g.Rotation != 0 || g.Barrel != 0 || g.Ghost != 0 || g.Gap == 0 {
+	if g := most[Clean]; g.Rotation != 0 || g.Barrel != 0 || g.Ghost != 0 || g.Cell.Gap == 0 {
 		t.Errorf("clean pictures are not clean: %v", g)
 	}
 }
@@ -82,7 +82,7 @@ func TestPixelIsWhereTheModuleIs(t *testing.T) {
 	s := Draw(Poor, 5)
 	s.Version, s.Module, s.Contrast = 7, 5, .9
 	s.Blur, s.Motion, s.Noise, s.Glare, s.Ghost, s.Tear, s.JPEG = 0, 0, 0, 0, 0, 0, 0
-	s.CellW, s.CellH, s.Gap = 0, 0, 0
+	s.Cell = Cell{}
 	p, err := s.Picture()
 	if err != nil {
 		t.Fatal(err)
@@ -122,5 +122,33 @@ func TestNextIsAnotherTextOfTheSameView(t *testing.T) {
 	bx, by := b.Pixel(3, 4)
 	if ax != bx || ay != by {
 		t.Error("swapping moves the camera")
+	}
+}
+
+func TestCellsDealTheirPixelsOut(t *testing.T) {
+	for _, c := range cells {
+		seen := map[[2]int]int{}
+		gaps := 0
+		for py := range c.H + c.Gap {
+			for px := range c.W {
+				x := (float64(px) + .5) / float64(c.W) * float64(c.Cols)
+				y := (float64(py) + .5) / float64(c.H+c.Gap) * float64(c.Rows)
+				ix, iy, gap := c.module(x, y, 21)
+				if gap {
+					gaps++
+					continue
+				}
+				seen[[2]int{ix, iy}]++
+			}
+		}
+		if len(seen) != c.Cols*c.Rows || gaps != c.Gap*c.W {
+			t.Errorf("%v: %d modules and %d pixels of gap", c, len(seen), gaps)
+		}
+		least := (c.W / c.Cols) * (c.H / c.Rows)
+		for m, k := range seen {
+			if k < least {
+				t.Errorf("%v: module %v has %d pixels of %d", c, m, k, least)
+			}
+		}
 	}
 }

@@ -69,10 +69,10 @@ func (s *screen) light(x, y float64) float64 {
 	case x < 0 || y < 0 || x >= n || y >= n:
 		return 1
 	}
-	if y = s.row(y); y < 0 {
-		return 1
+	ix, iy, gap := s.spec.Cell.module(x, y, len(s.now))
+	if gap {
+		return bright(s.spec.Cell.GapDark)
 	}
-	ix, iy := int(x), int(y)
 	a, b := bright(s.now[iy][ix]), bright(s.next[iy][ix])
 	if float64(iy) >= n*(1-s.spec.Tear) {
 		a = b
@@ -80,23 +80,22 @@ func (s *screen) light(x, y float64) float64 {
 	return a*(1-s.spec.Ghost) + b*s.spec.Ghost
 }
 
-// row maps a height on the screen to a module row: a cell's upper half takes
-// the odd pixel, and the gap below a line of text shows the light background.
-// It returns -1 for a gap.
-func (s *screen) row(y float64) float64 {
-	if s.spec.CellH == 0 {
-		return y
+// module is the module that a cell shows at a point of an ideal grid, or that
+// the point lies in a gap. A cell's pixels go to the module that their middle
+// lies in, so modules differ by a pixel where the cell does not divide.
+func (c Cell) module(x, y float64, n int) (ix, iy int, gap bool) {
+	if c.H == 0 {
+		return int(x), int(y), false
 	}
-	h, gap := float64(s.spec.CellH), float64(s.spec.Gap)
-	line := math.Floor(y / 2)
-	in := (y - 2*line) / 2 * (h + gap)
-	switch {
-	case in >= h:
-		return -1
-	case in < math.Ceil(h/2):
-		return 2 * line
+	share := func(v float64, modules, pixels, pitch int) (int, bool) {
+		cell := math.Floor(v / float64(modules))
+		in := math.Floor((v/float64(modules) - cell) * float64(pitch))
+		at := int((in + .5) * float64(modules) / float64(pixels))
+		return min(n-1, int(cell)*modules+at), in >= float64(pixels)
 	}
-	return min(2*line+1, float64(len(s.now)-1))
+	ix, _ = share(x, c.Cols, c.W, c.W)
+	iy, gap = share(y, c.Rows, c.H, c.H+c.Gap)
+	return ix, iy, gap
 }
 
 func bright(dark bool) float64 {
@@ -121,10 +120,11 @@ func (s *screen) around(x, y float64) float64 {
 
 // aspect is a module's height over its width on the screen.
 func (s Spec) aspect() float64 {
-	if s.CellH == 0 {
+	c := s.Cell
+	if c.H == 0 {
 		return 1
 	}
-	return float64(s.CellH+s.Gap) / 2 / float64(s.CellW)
+	return float64(c.H+c.Gap) / float64(c.Rows) * float64(c.Cols) / float64(c.W)
 }
 
 // view maps pixels of the picture to the screen.
