@@ -2,6 +2,7 @@ package ceremony
 
 import (
 	"context"
+	"crypto"
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
@@ -184,10 +185,29 @@ func (s *Session) vouch(ctx context.Context, token hsm.Token, holder string, key
 	if err != nil {
 		return Enrolled{}, err
 	}
+	if err := s.checkGenuine(e, key.Public); err != nil {
+		return Enrolled{}, err
+	}
 	if e.Proof, err = s.prove(ctx, token, key, pin); err != nil {
 		return Enrolled{}, &unprovenError{err}
 	}
 	return e, nil
+}
+
+// ExceptAttestation is the name of the exception for keys whose origin nothing proves.
+const ExceptAttestation = "attestation"
+
+// checkGenuine wants proof that the key was made on a real token, or people's decision to go without.
+func (s *Session) checkGenuine(e Enrolled, key crypto.PublicKey) error {
+	state := s.State()
+	if s.cfg.Genuine == nil || state.excepted(ExceptAttestation) {
+		return nil
+	}
+	if err := s.cfg.Genuine(e.Evidence, key, state.Practice()); err != nil {
+		return state.rule("attestation", fmt.Sprintf("token %d does not prove where its key was made: %v", e.Evidence.Serial, err),
+			"Do not use it unless you know why. To go on with it by a recorded exception, leave and resume with --accept-unattested REASON: its key is taken then.")
+	}
+	return nil
 }
 
 // An unprovenError says that a token has its new key and did not sign with it.

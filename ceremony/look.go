@@ -37,7 +37,7 @@ func (a Act) String() string { return fmt.Sprintf("%s %d", a.Role, a.Version) }
 
 // Readers lists the readers that hold a token; cheap enough to poll, also while a token is at work.
 func (s *Session) Readers(ctx context.Context) ([]string, error) {
-	readers, err := s.cfg.Tokens.Present(ctx)
+	readers, err := hsm.Held(ctx, s.cfg.Tokens)
 	return readers, failed("look for tokens", "Nothing was changed.", err)
 }
 

@@ -2,6 +2,7 @@ package ceremony
 
 import (
 	"context"
+	"crypto"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -49,6 +50,11 @@ type Config struct {
 	Rand    io.Reader                               // for challenges; crypto/rand if nil
 	Program string                                  // "conclave 1.0.0 3f9a…"
 	Seen    map[string]int64                        // highest versions that this machine has seen; an older base is refused
+
+	// Genuine says whether a token's evidence proves that the key was made on a real token and is used
+	// as it must be; in a practice ceremony practice tokens count as real. Nil asks for no proof.
+	// What it refuses is enrolled only by a recorded exception for "attestation".
+	Genuine func(e Evidence, key crypto.PublicKey, practice bool) error
 
 	wrap      func(journal) journal // for tests that pull the plug
 	maxInline int                   // for tests: maxInline if 0

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto"
 	"crypto/rand"
 	"fmt"
 
@@ -9,6 +10,7 @@ import (
 	"conclave/ceremony/preflight"
 	"conclave/ceremony/tuf"
 	"conclave/hsm"
+	"conclave/hsm/attest"
 	"conclave/transfer"
 	"conclave/tui/text"
 )
@@ -24,7 +26,21 @@ func (p *program) floor(dir, medium string, tokens hsm.Tokens) ceremony.Config {
 		Now:     p.now,
 		Rand:    rand.Reader,
 		Program: "conclave " + version,
+		Genuine: genuine,
 	}
+}
+
+// genuine holds a token's evidence against Yubico's roots, in a rehearsal against the practice root as well.
+func genuine(e ceremony.Evidence, key crypto.PublicKey, practice bool) error {
+	roots := attest.Yubico()
+	if practice {
+		roots = attest.WithPractice()
+	}
+	_, err := verifyEvidence(transfer.Evidence{
+		KeyID: e.KeyID, Serial: e.Serial, Firmware: e.Firmware, Slot: e.Slot,
+		PINPolicy: e.PINPolicy, TouchPolicy: e.TouchPolicy, Leaf: e.Leaf, Device: e.Device,
+	}, key, roots)
+	return err
 }
 
 // folder lets a transfer.Folder speak for itself in preflight.

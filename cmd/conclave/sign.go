@@ -24,15 +24,17 @@ const recordFile = "record.jsonl"
 
 // frontFlags choose how people see a ceremony.
 type frontFlags struct {
-	plain   bool
-	medium  string
-	network string
+	plain      bool
+	medium     string
+	network    string
+	unattested string
 }
 
 func (f *frontFlags) register(cmd *cobra.Command) {
 	cmd.Flags().BoolVar(&f.plain, "plain", false, "line by line, for screen readers, dumb terminals and scripts")
 	cmd.Flags().StringVar(&f.medium, "out", "", "folder that takes the signed bundle (default: where the bundle lay)")
 	cmd.Flags().StringVar(&f.network, "accept-network", "", "go on although a network interface is live; the `reason` goes on record")
+	cmd.Flags().StringVar(&f.unattested, "accept-unattested", "", "enrol tokens that cannot prove where their keys were made; the `reason` goes on record")
 }
 
 func (p *program) signCommand() *cobra.Command {
@@ -157,6 +159,11 @@ func (p *program) hold(ctx context.Context, s *ceremony.Session, dir string, fro
 	defer s.Close()
 	if front.network != "" {
 		if err := acceptNetwork(ctx, s, front.network); err != nil {
+			return err
+		}
+	}
+	if front.unattested != "" {
+		if err := s.Except(ceremony.ExceptAttestation, front.unattested, []string{"conductor, by --accept-unattested"}); err != nil {
 			return err
 		}
 	}
