@@ -54,7 +54,7 @@ func (p *program) publisher(path string) (*publish.Publisher, error) {
 	if err != nil {
 		return nil, err
 	}
-	pub, err := cfg.Publisher()
+	pub, err := cfg.LazyPublisher()
 	if err != nil {
 		return nil, err
 	}

@@ -53,6 +53,11 @@ func (p *program) refresh(ctx context.Context, r refreshing) error {
 	if err != nil {
 		return err
 	}
+	if r.every > 0 && pub.Keys != nil { // who stays finds out now whether the keys open
+		if pub.Snapshot, pub.Timestamp, err = pub.Keys(); err != nil {
+			return err
+		}
+	}
 	metrics := publish.NewMetrics(publish.LastSuccess(pub.StateDir))
 	// record keeps the monitor's view, and says what it could not write.
 	record := func(err error) error {

@@ -218,18 +218,37 @@ func (c *Config) Publisher() (*Publisher, error) {
 	if err != nil {
 		return nil, err
 	}
+	p.Snapshot, p.Timestamp, err = c.keys()
+	return p, err
+}
+
+// LazyPublisher opens the store now and the keys when they are needed.
+func (c *Config) LazyPublisher() (*Publisher, error) {
+	p, err := c.Reader()
+	if err != nil {
+		return nil, err
+	}
+	p.Keys = c.keys
+	return p, nil
+}
+
+// keys opens both keys.
+func (c *Config) keys() (snapshot, timestamp *Signer, err error) {
 	var passphrase *Passphrase
 	if IsKeyFile(c.SnapshotKey) || IsKeyFile(c.TimestampKey) {
 		if passphrase, err = OpenPassphrase(c.PassphraseFile); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		defer passphrase.Wipe()
 	}
-	if p.Snapshot, err = OpenKey(context.Background(), c.SnapshotKey, passphrase); err != nil {
-		return nil, err
+	if snapshot, err = OpenKey(context.Background(), c.SnapshotKey, passphrase); err != nil {
+		return nil, nil, err
 	}
-	p.Timestamp, err = OpenKey(context.Background(), c.TimestampKey, passphrase)
-	return p, err
+	if c.TimestampKey == c.SnapshotKey {
+		return snapshot, snapshot, nil
+	}
+	timestamp, err = OpenKey(context.Background(), c.TimestampKey, passphrase)
+	return snapshot, timestamp, err
 }
 
 // strictUnmarshal reads one flat JSON object into a struct: every member once, spelled as

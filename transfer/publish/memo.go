@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"conclave/ceremony/tuf"
 	"conclave/transfer"
 )
 
@@ -63,14 +64,24 @@ func (m *memo) Get(ctx context.Context, name string, w io.Writer) (ETag, error) 
 	return etag, err
 }
 
-// getMark remembers also that there is none: a store that real metadata lies in is never marked later.
+// getMark remembers also that there is none: a store is marked when it is new, or never.
 func (m *memo) getMark(ctx context.Context, w io.Writer) (ETag, error) {
 	if m.recall(absentMark) != nil {
 		return Absent, ErrNotFound
 	}
-	etag, err := m.Store.Get(ctx, practiceMark, w)
-	if errors.Is(err, ErrNotFound) {
-		m.remember(absentMark, []byte("none\n"))
+	if raw := m.recall(practiceMark); raw != nil {
+		_, err := w.Write(raw)
+		return Absent, err
+	}
+	var copied bytes.Buffer
+	etag, err := m.Store.Get(ctx, practiceMark, io.MultiWriter(w, &copied))
+	switch {
+	case err == nil:
+		m.remember(practiceMark, copied.Bytes())
+	case errors.Is(err, ErrNotFound):
+		m.mu.Lock()
+		m.known[absentMark] = []byte("none\n") // on disk only when something is live
+		m.mu.Unlock()
 	}
 	return etag, err
 }
@@ -160,8 +171,12 @@ func (m *memo) forget() bool {
 	return err == nil && len(entries) > 0 && os.RemoveAll(m.dir) == nil
 }
 
-// prune drops all numbered files but those that keep names, so that the memo does not grow for years.
+// prune drops all numbered files but those that keep names, so that the memo does not grow for years. It is called when
+// these are live: from now on the store cannot be marked any more.
 func (m *memo) prune(keep map[string]bool) {
+	if raw := m.recall(absentMark); raw != nil {
+		m.remember(absentMark, raw)
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	entries, err := os.ReadDir(m.dir)
@@ -193,6 +208,14 @@ type stillFile struct {
 
 func newStill(s Store) *still { return &still{Store: s, files: map[string]stillFile{}} }
 
+// prefetch reads several files at once. What fails is read again when it is needed.
+func (s *still) prefetch(ctx context.Context, names []string) {
+	_ = each(ctx, names, func(ctx context.Context, name string) error {
+		_, _ = s.Get(ctx, name, &bounded{max: tuf.MaxSize})
+		return nil
+	})
+}
+
 // Get reads metadata once; other objects pass through.
 func (s *still) Get(ctx context.Context, name string, w io.Writer) (ETag, error) {
 	if !strings.HasPrefix(name, metadataDir) {
@@ -202,9 +225,9 @@ func (s *still) Get(ctx context.Context, name string, w io.Writer) (ETag, error)
 	f, ok := s.files[name]
 	s.mu.Unlock()
 	if !ok {
-		var buf bytes.Buffer
+		buf := bounded{max: tuf.MaxSize}
 		f.etag, f.err = s.Store.Get(ctx, name, &buf)
-		f.raw = buf.Bytes()
+		f.raw = buf.buf.Bytes()
 		if f.err == nil || errors.Is(f.err, ErrNotFound) {
 			s.mu.Lock()
 			s.files[name] = f

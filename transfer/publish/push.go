@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"math/rand/v2"
 	"os"
+	"path/filepath"
 	"time"
 
 	"conclave/ceremony/tuf"
@@ -24,6 +25,10 @@ type Publisher struct {
 	Timestamp     *Signer
 	SnapshotLife  time.Duration
 	TimestampLife time.Duration
+
+	// Keys opens both signers when they are needed first; nil where they are open. A push of what is live already needs none,
+	// and opening a key costs most of its time.
+	Keys func() (snapshot, timestamp *Signer, err error)
 
 	Public client.Repository // where the world reads the store; nil is not to look
 
@@ -88,9 +93,6 @@ const maxAttempts = 10
 // Push publishes what a ceremony signed; targetsDir holds the target files, under
 // the paths that the metadata gives them. A push that is cut short is completed by the same push again.
 func (p *Publisher) Push(ctx context.Context, b *transfer.Bundle, targetsDir string, o PushOptions) (report *Report, err error) {
-	if err := p.checkPractice(ctx, p.Store, b.Practice); err != nil {
-		return nil, err
-	}
 	anchor, unpinned, err := p.anchor(b, o)
 	if err != nil {
 		return nil, err
@@ -102,7 +104,10 @@ func (p *Publisher) Push(ctx context.Context, b *transfer.Bundle, targetsDir str
 	defer func() { err = errors.Join(err, st.close()) }()
 	work := &push{
 		p: p, state: st, anchor: anchor, bundle: b, dir: targetsDir, dryRun: o.DryRun, unpinned: unpinned,
-		store: newMemo(p.Store, "", p.now),
+		store: newMemo(p.Store, filepath.Join(p.StateDir, memoDir, "push"), p.now),
+	}
+	if err := p.checkPractice(ctx, work.store, b.Practice); err != nil {
+		return nil, err
 	}
 	return work.run(ctx)
 }
@@ -259,12 +264,13 @@ func (w *push) yield(ctx context.Context, try int) error {
 
 // attempt does the whole work once, in the order that never breaks a client.
 func (w *push) attempt(ctx context.Context) error {
-	w.now = newStill(w.store)
-	before, err := readLive(ctx, w.now, w.anchor)
+	memory, err := w.state.seen()
 	if err != nil {
 		return err
 	}
-	memory, err := w.state.seen()
+	w.now = newStill(w.store)
+	w.now.prefetch(ctx, w.expected(memory))
+	before, err := readLive(ctx, w.now, w.anchor)
 	if err != nil {
 		return err
 	}
@@ -296,6 +302,21 @@ func (w *push) attempt(ctx context.Context) error {
 		return err
 	}
 	return w.finish(ctx, memory, before, stage)
+}
+
+// expected is what will be read first, as far as it is known: the way to a far store is gone once for all of it.
+func (w *push) expected(memory *seen) []string {
+	names := []string{timestampName}
+	newest := min(max(memory.Roles[tuf.Root].Version, w.anchor.Version()), w.anchor.Version()+maxRoots)
+	for v := w.anchor.Version(); v <= newest+1; v++ {
+		names = append(names, documentName(tuf.Root, v))
+	}
+	for _, role := range []string{tuf.Snapshot, tuf.Targets} {
+		if v := memory.Roles[role].Version; v > 0 {
+			names = append(names, documentName(role, v))
+		}
+	}
+	return names
 }
 
 // pin stores the anchor of a first push, before the store is touched.

@@ -45,6 +45,9 @@ func (w *push) outcome(ctx context.Context, before *live, s *stage) (*live, erro
 		after.timestamp, after.snapshot = s.timestamp, s.snapshot
 		return &after, nil
 	}
+	if s.timestamp == nil {
+		return before, nil // nothing was put; it was verified a moment ago
+	}
 	now := newStill(w.p.Store)
 	after, err := readLive(ctx, now, w.anchor)
 	if err != nil {

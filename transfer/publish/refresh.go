@@ -34,7 +34,7 @@ func (p *Publisher) Refresh(ctx context.Context) (report *Report, err error) {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, st.close()) }()
-	work := &push{p: p, state: st, anchor: anchor, store: newMemo(p.Store, filepath.Join(p.StateDir, memoDir), p.now)}
+	work := &push{p: p, state: st, anchor: anchor, store: newMemo(p.Store, filepath.Join(p.StateDir, memoDir, "refresh"), p.now)}
 	if err := p.checkPractice(ctx, work.store, p.Practice); err != nil {
 		return nil, err
 	}

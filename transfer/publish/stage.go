@@ -84,6 +84,12 @@ func (w *push) isSettled(before *live, kept *journal) bool {
 
 // checkSigners makes sure that the root takes our online keys, before anything is signed with them.
 func (w *push) checkSigners(root *tuf.Document) error {
+	if w.p.Keys != nil && w.p.Snapshot == nil && w.p.Timestamp == nil {
+		var err error
+		if w.p.Snapshot, w.p.Timestamp, err = w.p.Keys(); err != nil {
+			return err
+		}
+	}
 	for role, s := range map[string]*Signer{tuf.Snapshot: w.p.Snapshot, tuf.Timestamp: w.p.Timestamp} {
 		if s == nil {
 			return fmt.Errorf("push: no %s key was opened", role)

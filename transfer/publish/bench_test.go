@@ -1,0 +1,294 @@
+//go:build !offline
+
+package publish_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+
+	"conclave/ceremony/tuf"
+	"conclave/transfer"
+	"conclave/transfer/publish"
+)
+
+// How much the benchmarks move. A file of 20 KB is what most target files of a package repository are.
+const (
+	smallFiles  = 2000
+	smallSize   = 20 << 10
+	largeSize   = 1 << 30
+	serialFiles = 200 // of the serial loop, which is scaled up: nobody waits for all of it
+	benchRounds = 3
+	farAway     = 30 * time.Millisecond
+)
+
+// A rig is the real program, a signed bundle and the same files for every competitor.
+type rig struct {
+	b       *testing.B
+	program string
+	world   *world
+	bundle  string // file
+	files   string // folder, with the hash-prefixed names for those who only copy
+	bucket  *bucket
+	proxy   *proxy
+	config  publish.Config
+	round   int
+}
+
+// newRig signs a genesis with n files of size random bytes.
+func newRig(b *testing.B, n, size int) *rig {
+	b.Helper()
+	r := &rig{b: b, world: newWorld(b), bucket: newBucket(b)}
+	r.proxy = newProxy(b, r.bucket.server.url)
+	r.program = filepath.Join(r.world.dir, "conclave")
+	out, err := exec.Command("go", "build", "-o", r.program, "conclave/cmd/conclave").CombinedOutput()
+	if err != nil {
+		b.Fatalf("%v: %s", err, out)
+	}
+	r.world.now = time.Now().UTC().Truncate(time.Second)
+	r.keys()
+	content := make([]byte, size)
+	for i := range n {
+		_, _ = rand.Read(content)
+		r.world.file(fmt.Sprintf("dir-%02d/file-%04d", i%20, i), string(content))
+	}
+	signed := r.world.signed(tuf.Root, tuf.Targets)
+	clear(r.world.files)
+	r.bundle = filepath.Join(r.world.dir, "genesis.bundle.json")
+	must(b, transfer.Write(r.bundle, signed))
+	r.files = r.world.targetsDir()
+	return r
+}
+
+// keys makes a publisher's keys in files, as an operator has them.
+func (r *rig) keys() {
+	dir := filepath.Join(r.world.dir, "online")
+	made, err := publish.Init(context.Background(), publish.InitOptions{Dir: dir, Store: "file:unused", PassphraseFile: filepath.Join(r.world.dir, "passphrase")})
+	must(r.b, err)
+	r.world.online = map[string]tuf.Key{tuf.Snapshot: made.Snapshot, tuf.Timestamp: made.Timestamp}
+	r.config = publish.Config{
+		SnapshotKey: filepath.Join(dir, "snapshot.pem"), TimestampKey: filepath.Join(dir, "timestamp.pem"),
+		PassphraseFile: filepath.Join(r.world.dir, "passphrase"), SnapshotDays: 7, TimestampDays: 1,
+	}
+}
+
+// endpoint is the server's address, near or behind a delay.
+func (r *rig) endpoint(far time.Duration) string {
+	r.proxy.delay(far)
+	if far == 0 {
+		return r.bucket.server.url
+	}
+	return r.proxy.URL
+}
+
+// A result is what one run of one competitor took.
+type result struct {
+	seconds float64
+	peak    int64 // bytes of memory
+}
+
+// run runs a program to its end.
+func (r *rig) run(env []string, name string, args ...string) result {
+	r.b.Helper()
+	cmd := exec.Command(name, args...)
+	cmd.Env = append(os.Environ(), env...)
+	start := time.Now()
+	out, err := cmd.CombinedOutput()
+	took := time.Since(start)
+	if err != nil {
+		r.b.Fatalf("%s %s: %v: %s", name, strings.Join(args, " "), err, out)
+	}
+	peak := int64(0)
+	if usage, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage); ok {
+		peak = int64(usage.Maxrss) << 10
+	}
+	return result{took.Seconds(), peak}
+}
+
+// fresh is a prefix that nothing lies under.
+func (r *rig) fresh(who string) string {
+	r.round++
+	return fmt.Sprintf("%s-%d", who, r.round)
+}
+
+// publisher writes the configuration of a new host for one prefix.
+func (r *rig) publisher(prefix, endpoint string) string {
+	c := r.config
+	c.Store = r.bucket.url(prefix, endpoint)
+	c.PinnedRoot, c.StateDir = filepath.Join(r.world.dir, prefix+".root.json"), filepath.Join(r.world.dir, prefix+".state")
+	path := filepath.Join(r.world.dir, prefix+".json")
+	must(r.b, c.Write(path))
+	return path
+}
+
+func (r *rig) push(config string) result {
+	digest := r.bundleDigest()
+	return r.run(nil, r.program, "publish", "push", r.bundle, "--config", config, "--targets", r.files, "--root-digest", digest)
+}
+
+func (r *rig) bundleDigest() string {
+	b, err := transfer.Read(r.bundle)
+	must(r.b, err)
+	return b.Root().Digest().String()
+}
+
+// competitors are the ways to bring the files into a bucket, by name.
+func (r *rig) competitors(endpoint string) map[string]func() result {
+	all := map[string]func() result{
+		"conclave": func() result { return r.push(r.publisher(r.fresh("conclave"), endpoint)) },
+	}
+	keys := []string{"AWS_CA_BUNDLE=", "AWS_ACCESS_KEY_ID=" + rootAccess, "AWS_SECRET_ACCESS_KEY=" + rootSecret, "AWS_REGION=us-east-1"}
+	if rclone, err := exec.LookPath("rclone"); err == nil {
+		all["rclone"] = func() result {
+			return r.run(append(keys, "RCLONE_CONFIG="+os.DevNull), rclone, "copy", r.files, ":s3:"+r.bucket.name+"/"+r.fresh("rclone"),
+				"--s3-provider=Other", "--s3-env-auth", "--s3-endpoint="+endpoint, "--s3-force-path-style", "--s3-no-check-bucket", "--transfers=64", "--checkers=64")
+		}
+	} else {
+		r.b.Log("rclone is not installed (Debian: rclone)")
+	}
+	if aws, err := exec.LookPath("aws"); err == nil && exec.Command(aws, "--version").Run() == nil {
+		all["aws"] = func() result {
+			return r.run(keys, aws, "s3", "cp", "--recursive", "--only-show-errors", "--endpoint-url", endpoint, r.files, "s3://"+r.bucket.name+"/"+r.fresh("aws"))
+		}
+	} else {
+		r.b.Log("aws is not installed (Debian: awscli)")
+	}
+	return all
+}
+
+// serial puts one file after the other, as tutorials do, and scales the time to all of them.
+func (r *rig) serial(endpoint string) result {
+	api, prefix := r.bucket.server.client(rootAccess, rootSecret), r.fresh("serial")
+	if endpoint != r.bucket.server.url {
+		options := api.Options()
+		options.BaseEndpoint = &endpoint
+		api = s3.New(options)
+	}
+	paths := walk(r.b, r.files)
+	some := paths[:min(serialFiles, len(paths))]
+	start := time.Now()
+	for i, path := range some {
+		raw, err := os.ReadFile(path)
+		must(r.b, err)
+		key := prefix + "/" + strconv.Itoa(i)
+		_, err = api.PutObject(context.Background(), &s3.PutObjectInput{Bucket: &r.bucket.name, Key: &key, Body: bytes.NewReader(raw)})
+		must(r.b, err)
+	}
+	return result{time.Since(start).Seconds() * float64(len(paths)) / float64(len(some)), 0}
+}
+
+func walk(b *testing.B, dir string) []string {
+	var paths []string
+	must(b, filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err == nil && !d.IsDir() {
+			paths = append(paths, path)
+		}
+		return err
+	}))
+	return paths
+}
+
+// race lets everybody run in turns and reports the medians, and how many times as fast as each other one conclave is.
+func (r *rig) race(all map[string]func() result) map[string]float64 {
+	times, peak := map[string][]float64{}, map[string]int64{}
+	for range benchRounds {
+		for name, run := range all {
+			runtime.GC()
+			got := run()
+			times[name] = append(times[name], got.seconds)
+			peak[name] = max(peak[name], got.peak)
+		}
+	}
+	medians := map[string]float64{}
+	for name, t := range times {
+		slices.Sort(t)
+		medians[name] = t[len(t)/2]
+		r.b.ReportMetric(medians[name], name+"-s")
+	}
+	for name, m := range medians {
+		if name != "conclave" {
+			r.b.ReportMetric(m/medians["conclave"], "x-"+name)
+		}
+	}
+	r.b.ReportMetric(float64(peak["conclave"]>>20), "conclave-MiB")
+	r.b.ReportMetric(0, "ns/op")
+	return medians
+}
+
+// The same files, the same server, in turns: what rclone, the aws program and a loop that
+// puts one file after the other take, without and with a distance to the server.
+func BenchmarkPushSmallFiles(b *testing.B) {
+	for name, far := range map[string]time.Duration{"near": 0, "30ms": farAway} {
+		b.Run(name, func(b *testing.B) {
+			r := newRig(b, smallFiles, smallSize)
+			endpoint := r.endpoint(far)
+			all := r.competitors(endpoint)
+			all["serial"] = func() result { return r.serial(endpoint) }
+			r.race(all)
+		})
+	}
+}
+
+func BenchmarkPushOneGiB(b *testing.B) {
+	for name, far := range map[string]time.Duration{"near": 0, "30ms": farAway} {
+		b.Run(name, func(b *testing.B) {
+			r := newRig(b, 1, largeSize)
+			all := r.competitors(r.endpoint(far))
+			for name, run := range all {
+				all[name] = func() result { defer r.sweep(); return run() }
+			}
+			r.race(all)
+		})
+	}
+}
+
+// sweep makes room for the next one.
+func (r *rig) sweep() {
+	ctx := context.Background()
+	pages := s3.NewListObjectVersionsPaginator(r.bucket.api, &s3.ListObjectVersionsInput{Bucket: &r.bucket.name})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		must(r.b, err)
+		for _, v := range page.Versions {
+			_, err := r.bucket.api.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: &r.bucket.name, Key: v.Key, VersionId: v.VersionId})
+			must(r.b, err)
+		}
+	}
+}
+
+// What a push costs that has nothing to do, in relation to the first one, and what a refresh costs.
+func BenchmarkPushAgain(b *testing.B) {
+	for name, far := range map[string]time.Duration{"near": 0, "30ms": farAway} {
+		b.Run(name, func(b *testing.B) {
+			r := newRig(b, smallFiles, smallSize)
+			config := r.publisher(r.fresh("conclave"), r.endpoint(far))
+			first := r.push(config)
+			var again, refresh []float64
+			for range benchRounds {
+				again = append(again, r.push(config).seconds)
+				refresh = append(refresh, r.run(nil, r.program, "publish", "refresh", "--config", config).seconds)
+			}
+			slices.Sort(again)
+			slices.Sort(refresh)
+			b.ReportMetric(first.seconds, "first-s")
+			b.ReportMetric(again[len(again)/2], "again-s")
+			b.ReportMetric(100*again[len(again)/2]/first.seconds, "again-%")
+			b.ReportMetric(refresh[len(refresh)/2], "refresh-s")
+			b.ReportMetric(0, "ns/op")
+		})
+	}
+}
