@@ -35,22 +35,26 @@ func TestWhatAnAttackerCanDoIsSaid(t *testing.T) {
 		not  []string
 	}{
 		{
-			"one token of three that are needed", Situation{Stolen: []string{"Erin"}},
+			"one token of three that are needed",
+			Situation{Stolen: []string{"Erin"}},
 			[]string{"1 of the 3 keys that root needs"},
 			[]string{"SHIP", "SIGN A ROOT"},
 		},
 		{
-			"targets but not the online keys", Situation{Stolen: []string{"Alice"}, Suspect: []string{"Bob"}},
+			"targets but not the online keys",
+			Situation{Stolen: []string{"Alice"}, Suspect: []string{"Bob"}},
 			[]string{"They can sign targets, but clients take them only with"},
 			[]string{"SHIP"},
 		},
 		{
-			"everything that a release needs", Situation{Stolen: []string{"Alice", "Bob", "timestamp", "snapshot"}},
+			"everything that a release needs",
+			Situation{Stolen: []string{"Alice", "Bob", "timestamp", "snapshot"}},
 			[]string{"THEY CAN SHIP SOFTWARE", "fast-forward"},
 			[]string{"SIGN A ROOT"},
 		},
 		{
-			"a threshold of root", Situation{Stolen: []string{"Alice", "Erin", "Frank"}},
+			"a threshold of root",
+			Situation{Stolen: []string{"Alice", "Erin", "Frank"}},
 			[]string{"THEY CAN SIGN A ROOT", "Root cannot be signed any more"},
 			nil,
 		},

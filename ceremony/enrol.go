@@ -93,7 +93,7 @@ func (s *Session) left(ctx context.Context, token hsm.Token, holder string) (hsm
 	}
 	key, err := tuf.NewKey(k.Public)
 	if err != nil {
-		return hsm.Key{}, false, nil
+		return hsm.Key{}, false, nil //nolint:nilerr // a kind of key that no role can have was not left by us
 	}
 	_, taken := state.holderOf(key.SPKI)
 	mine := k.Generated && k.Holder == holder && !taken && algorithmOf(key) == state.bundle.Plan.Algorithm
@@ -137,7 +137,7 @@ func (s *Session) checkNeeded(info hsm.Info, had hsm.Key) error {
 	}
 	key, err := tuf.NewKey(had.Public)
 	if err != nil {
-		return nil // a kind of key that no role can have
+		return nil //nolint:nilerr // a kind of key that no role can have
 	}
 	owner, counts := state.holderOf(key.SPKI)
 	if !counts {
@@ -253,7 +253,7 @@ func newEnrolled(holder string, info hsm.Info, key hsm.Key, proof hsm.Attestatio
 // enrolFailed records why there is no new key. The token may hold one all the same.
 func (s *Session) enrolFailed(holder string, serial uint32, why error) error {
 	if s.dead != nil {
-		return nil // why is that the record takes no more
+		return nil //nolint:nilerr // why is that the record takes no more
 	}
 	return s.came(EnrolFailed{Holder: holder, Serial: serial, Reason: clip(why.Error(), maxReason), Retries: retriesOf(why)})
 }

@@ -131,14 +131,13 @@ func (r Rotation) algorithm() string { return cmp.Or(r.Algorithm, string(hsm.P25
 
 // A seat is one key of the root to come, or one that is still to be made.
 type seat struct {
-	name     string // who holds it; a short keyid where nobody is named
-	key      tuf.Key
-	holder   tuf.Holder
-	made     bool // at the ceremony: there is no key yet
-	known    *KnownKey
-	root     bool
-	targets  bool
-	evidence *transfer.Evidence
+	name    string // who holds it; a short keyid where nobody is named
+	key     tuf.Key
+	holder  tuf.Holder
+	made    bool // at the ceremony: there is no key yet
+	known   *KnownKey
+	root    bool
+	targets bool
 }
 
 // is reports whether name means the seat: its holder, or its key by the keyid or the beginning of it.

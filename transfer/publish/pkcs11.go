@@ -263,7 +263,7 @@ func makeTokenKey(u tokenURI) error {
 	if err != nil {
 		return err
 	}
-	defer m.CloseSession(session)
+	defer func() { _ = m.CloseSession(session) }() // what it made is on the token by then
 	k := &tokenKey{module: m, session: session}
 	if err := k.find(u); !errors.Is(err, errNoTokenKey) {
 		return errors.Join(err, withHint(errors.New("it exists"), "keys are never overwritten; use another name"))

@@ -146,7 +146,7 @@ func (w *push) putFiles(ctx context.Context, files []upload) error {
 // being taken for a race: its name carries its hash, so what lies there is damaged.
 func fileError(err error) error {
 	if errors.Is(err, ErrExists) {
-		return withHint(fmt.Errorf("a damaged file lies in its place (%v)", err),
+		return withHint(errors.New("a damaged file lies in its place: "+err.Error()),
 			"remove that file from the store by hand, then run the same command again")
 	}
 	return err

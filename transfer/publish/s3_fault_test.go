@@ -278,8 +278,6 @@ func refuse(w http.ResponseWriter, r *http.Request, status int, code string) {
 	}
 }
 
-func isTimestamp(r *http.Request) bool { return strings.HasSuffix(r.URL.Path, "timestamp.json") }
-
 func isMissingRoot(r *http.Request) bool { return strings.HasSuffix(r.URL.Path, "1000000.root.json") }
 
 // newForgetful stands in front of the server, ignores one header and signs the request anew: a server

@@ -203,4 +203,6 @@ func MakeKey(ctx context.Context, ref string, p *Passphrase) (tuf.Key, error) {
 func PublicPEM(key tuf.Key) []byte { return []byte(key.Metadata().Value.PublicKey) }
 
 // errNoSuchBuild is what parts that were left out of a build answer.
+//
+//nolint:unused // builds without cgo or a cloud use it
 var errNoSuchBuild = errors.New("this build knows no such keys")

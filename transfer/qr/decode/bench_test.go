@@ -3,6 +3,7 @@ package decode
 import (
 	"bytes"
 	"encoding/xml"
+	"errors"
 	"fmt"
 	"image"
 	"image/draw"
@@ -135,7 +136,8 @@ func writePGM(b testing.TB, name string, img *image.Gray) {
 func askZbarAll(b testing.TB, zbar string, names []string) [][]string {
 	args := append([]string{"--nodbus", "-q", "--xml", "-Sdisable", "-Sqrcode.enable"}, names...)
 	out, err := exec.Command(zbar, args...).Output()
-	if exit, ok := err.(*exec.ExitError); err != nil && (!ok || exit.ExitCode() != 4) { // 4: some hold nothing
+	var exit *exec.ExitError
+	if err != nil && (!errors.As(err, &exit) || exit.ExitCode() != 4) { // 4: some hold nothing
 		b.Fatalf("run zbarimg: %v", err)
 	}
 	var doc struct {
