@@ -525,7 +525,7 @@ func scenes() []scene {
 }
 
 func TestScreens(t *testing.T) {
-	for _, sc := range slices.Concat(scenes(), homeScenes(), lightScenes()) {
+	for _, sc := range slices.Concat(scenes(), homeScenes(), lightScenes(), scanScenes()) {
 		t.Run(strings.ReplaceAll(sc.name, " ", "-"), func(t *testing.T) {
 			s := sc.play(t)
 			if s.app.tooSmall() {

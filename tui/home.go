@@ -18,6 +18,7 @@ var homeHelp = []text.Safe{
 	text.Clean("Sign a bundle: begins the ceremony of a bundle that was made on the online host and carried here."),
 	text.Clean("Go on where we stopped: resumes a ceremony from its record, after a break or a power cut. Nothing that was done is asked for again."),
 	text.Clean("Begin a new repository: plans a genesis and holds its ceremony."),
+	text.Clean("Scan a bundle: reads what another machine shows as QR symbols. It has passed the same checks as a file from a stick."),
 	text.Clean("Look: describes a bundle or a record and changes nothing. Practise: the same screens with virtual YubiKeys."),
 }
 
@@ -87,7 +88,7 @@ func (s *homeScreen) offers() []offer {
 			return desk.Resume(ctx, f.Dir)
 		})})
 	}
-	return append(all,
+	all = append(all,
 		offer{text.Clean("Begin a new repository"), text.Clean("genesis: first keys, first signatures"), func() tea.Cmd {
 			return s.app.open(newGenesis(s))
 		}},
@@ -95,6 +96,12 @@ func (s *homeScreen) offers() []offer {
 			return s.app.open(newLook(s))
 		}},
 		offer{text.Clean("Practise"), text.Clean("the same screens, virtual YubiKeys"), s.begin("a rehearsal", desk.Practise)})
+	if scanner, ok := desk.(Scanner); ok {
+		all = append(all, offer{text.Clean("Scan a bundle"), text.Clean("QR symbols, by camera or from pictures"), func() tea.Cmd {
+			return s.app.open(newScan(s, scanner))
+		}})
+	}
+	return all
 }
 
 // begin makes what starts a ceremony.

@@ -1,12 +1,14 @@
 package tui
 
 import (
+	"context"
 	"errors"
 	"image"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/hinshun/vt10x"
 
@@ -168,5 +170,55 @@ func lightScenes() []scene {
 	return []scene{
 		{"light", func(t *testing.T) *stand { return show(t, false, 10) }},
 		{"light still practice", func(t *testing.T) *stand { return show(t, true, 3) }},
+	}
+}
+
+// A scanning desk reads what the test hands it.
+type scanning struct {
+	*desktop
+	reports []ScanReport
+	err     error
+	from    string
+}
+
+func (d *scanning) Cameras(context.Context) ([]FoundFile, error) {
+	return []FoundFile{{Path: "/dev/video0", Name: "Integrated camera"}}, nil
+}
+
+func (d *scanning) Scan(_ context.Context, from string, tell func(ScanReport)) (Received, error) {
+	d.from = from
+	for _, r := range d.reports {
+		tell(r)
+	}
+	return Received{Path: "received-1.bundle.json", What: "a bundle"}, d.err
+}
+
+func scanScenes() []scene {
+	open := func(t *testing.T, d *scanning) *stand {
+		s := home(t, d)
+		s.key("down", "down", "down", "enter")
+		return s
+	}
+	seen := ScanReport{Progress: qr.Progress{Name: "1f3a-99c2", Rank: 7, Need: 12, Expect: 3 * time.Second}, Picture: qrtest.Raster([]string{"▀▄█ ▀▄█ ▀▄█ ", "█▀▄ █▀▄ █▀▄ "}, qrtest.Font{Width: 8, Height: 16})}
+	return []scene{
+		{"scan", func(t *testing.T) *stand { return open(t, &scanning{desktop: &desktop{}}) }},
+		{"scan running", func(t *testing.T) *stand {
+			s := open(t, &scanning{desktop: &desktop{}, reports: []ScanReport{seen}})
+			s.keep = true
+			s.key("enter")
+			s.late[0]() // the answer is under way; its picture is there
+			return s
+		}},
+		{"scan done", func(t *testing.T) *stand {
+			s := open(t, &scanning{desktop: &desktop{}})
+			s.key("enter")
+			return s
+		}},
+		{"scan failed", func(t *testing.T) *stand {
+			s := open(t, &scanning{desktop: &desktop{}, err: &qr.IncompleteError{Progress: seen.Progress}})
+			s.key("down")
+			s.typed("photographs", "enter")
+			return s
+		}},
 	}
 }

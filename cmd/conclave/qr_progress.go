@@ -12,6 +12,7 @@ import (
 	"conclave/transfer/qr"
 	"conclave/transfer/qr/armour"
 	"conclave/transfer/qr/decode"
+	"conclave/tui/say"
 	"conclave/tui/text"
 )
 
@@ -55,20 +56,8 @@ func (l *scanLine) tell(p qr.Progress, err error) {
 		l.good = now
 	}
 	if p.Need > 0 {
-		l.draw(now, progressText(p))
+		l.draw(now, say.Scanning(p))
 	}
-}
-
-// progressText is the line: "transfer 1f3a-99c2: 7 of 12 frames, about 3 s to go".
-func progressText(p qr.Progress) text.Safe {
-	line := text.F("transfer %s: %d of %s", p.Name, p.Rank, text.Count(p.Need, "frame"))
-	switch {
-	case p.Done:
-		return text.F("transfer %s: complete", p.Name)
-	case p.Expect > 0:
-		return text.F("%s, about %s to go", line, text.Count(max(int(p.Expect.Round(time.Second)/time.Second), 1), "second"))
-	}
-	return line
 }
 
 // trouble says what is wrong with a frame, each thing once. Misread frames come again, and are no trouble.

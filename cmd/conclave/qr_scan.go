@@ -88,6 +88,7 @@ type scan struct {
 	reading  string   // its name
 	miss     error    // why the last picture gave nothing, where it gave nothing
 	tell     func(qr.Progress, error)
+	saw      func(qr.Report) // told of every picture; may be nil
 }
 
 func newScan(out string) *scan {
@@ -173,6 +174,9 @@ func (s *scan) picturesOf(ctx context.Context, src source.Source, opt decode.Opt
 			s.miss = miss
 		}
 		s.tell(report.Progress, report.Err)
+		if s.saw != nil {
+			s.saw(report)
+		}
 	})
 	var more *qr.IncompleteError
 	if errors.As(err, &more) {
@@ -256,14 +260,17 @@ func (p *program) scanLight(ctx context.Context, sources []string, out string, b
 	if err == nil && !s.done() {
 		err = s.incomplete()
 	}
+	var got *received
 	if err == nil {
-		err = p.receive(s, shelf, out)
+		if got, err = s.open(shelf.Find, shelf.bundles); err == nil {
+			err = got.write(out)
+		}
 	}
 	if err != nil {
-		return p.keepFrames(s, err)
+		return s.keepFrames(err)
 	}
 	_ = os.Remove(out + keptSuffix)
-	return nil
+	return p.tellReceived(got)
 }
 
 func (p *program) readAll(ctx context.Context, s *scan, sources []string) error {
@@ -316,7 +323,7 @@ func (s *scan) incomplete() error {
 }
 
 // keepFrames writes down the frames of a scan that did not come to its end.
-func (p *program) keepFrames(s *scan, why error) error {
+func (s *scan) keepFrames(why error) error {
 	if len(s.kept) == 0 {
 		return why
 	}
@@ -350,69 +357,73 @@ func (e *keptError) Hint() string {
 	return kept
 }
 
-// receive opens what came, checks it as a file from a stick is checked, and writes it.
-func (p *program) receive(s *scan, shelf *baseShelf, out string) error {
+// A received is what came, checked.
+type received struct {
+	receivedReport
+	bundle     *transfer.Bundle // nil where it is none
+	signatures int              // of an answer that was not joined
+	file       []byte
+}
+
+// open opens what came and checks it as a file from a stick is checked. An answer
+// is joined with the one of waiting that it is for.
+func (s *scan) open(find envelope.Find, waiting []*transfer.Bundle) (*received, error) {
 	raw, _ := s.receiver.Done()
-	content, err := qr.Unpack(raw, shelf.Find)
+	content, err := qr.Unpack(raw, find)
 	if err != nil {
-		return err
+		return nil, err
 	}
+	got := &received{receivedReport: receivedReport{Kind: content.Kind.String()}, file: content.Bytes}
 	switch content.Kind {
 	case envelope.Bundle:
-		b, err := content.Bundle()
-		if err != nil {
-			return err
+		if got.bundle, err = content.Bundle(); err != nil {
+			return nil, err
 		}
-		return p.received(out, "bundle", b)
 	case envelope.Answer:
 		a, err := content.Answer()
 		if err != nil {
-			return err
+			return nil, err
 		}
-		return p.receiveAnswer(a, shelf.bundles, out)
+		if got.file, err = got.answer(a, waiting); err != nil {
+			return nil, err
+		}
 	}
-	if err := transfer.WriteNew(out, content.Bytes); err != nil {
-		return err
-	}
-	return p.reported(receivedReport{Kind: "file", Path: out, SHA256: content.Digest.Hex()})
+	got.SHA256 = tuf.DigestOf(got.file).Hex()
+	return got, nil
 }
 
-// receiveAnswer joins signatures with the bundle that waits for them, or writes them down.
-func (p *program) receiveAnswer(a *answer.Answer, waiting []*transfer.Bundle, out string) error {
-	if len(waiting) > 0 {
-		joined, err := applyFirst(a, waiting)
-		if err != nil {
-			return err
-		}
-		return p.received(out, "answer", joined)
+// write writes it to a new file.
+func (r *received) write(path string) error {
+	r.Path = path
+	return transfer.WriteNew(path, r.file)
+}
+
+// answer joins signatures with the bundle that waits for them, or else gives them as text.
+func (r *received) answer(a *answer.Answer, waiting []*transfer.Bundle) (file []byte, err error) {
+	if len(waiting) == 0 {
+		r.signatures = a.Len()
+		return answerText(a)
 	}
-	raw, err := answerText(a)
-	if err != nil {
-		return err
+	if r.bundle, err = applyFirst(a, waiting); err != nil {
+		return nil, err
 	}
-	if err := transfer.WriteNew(out, raw); err != nil {
-		return err
+	return r.bundle.Bytes()
+}
+
+// tellReceived says what came.
+func (p *program) tellReceived(r *received) error {
+	switch {
+	case p.json:
+		return p.printJSON(r.receivedReport)
+	case r.bundle != nil:
+		return p.show(r.Path, r.bundle)
 	}
-	if !p.json {
+	fmt.Fprintln(p.out, filepath.Clean(r.Path))
+	if r.signatures > 0 {
 		fmt.Fprintf(p.err, "%s. Join them with the bundle that waits: conclave qr scan %s --base WAITING -o FILE\n",
-			text.Capital(text.Count(a.Len(), "signature")), text.Clean(out))
+			text.Count(r.signatures, "signature"), text.Clean(r.Path))
 	}
-	return p.reported(receivedReport{Kind: "answer", Path: out, SHA256: tuf.DigestOf(raw).Hex()})
-}
-
-// received writes a bundle and says what it is.
-func (p *program) received(out, kind string, b *transfer.Bundle) error {
-	raw, err := b.Bytes()
-	if err != nil {
-		return err
-	}
-	if err := transfer.WriteNew(out, raw); err != nil {
-		return err
-	}
-	if p.json {
-		return p.reported(receivedReport{Kind: kind, Path: out, SHA256: tuf.DigestOf(raw).Hex()})
-	}
-	return p.show(out, b)
+	return nil
 }
 
 // A receivedReport is what scan prints with --json.
@@ -420,12 +431,4 @@ type receivedReport struct {
 	Kind   string `json:"kind"` // "bundle", "answer" or "file"
 	Path   string `json:"path"`
 	SHA256 string `json:"sha256"`
-}
-
-func (p *program) reported(r receivedReport) error {
-	if p.json {
-		return p.printJSON(r)
-	}
-	fmt.Fprintln(p.out, filepath.Clean(r.Path))
-	return nil
 }

@@ -50,6 +50,17 @@ func newBaseShelf(paths []string) (*baseShelf, error) {
 	return s, nil
 }
 
+// waiting are the bundles of this folder: signatures that come alone may be for one of them.
+func (s *baseShelf) waiting() (list []*transfer.Bundle) {
+	paths, _ := filepath.Glob(bundleGlob)
+	for _, path := range paths[:min(len(paths), mostBases)] {
+		if b, err := transfer.Read(path); err == nil && b.Plan == nil {
+			list = append(list, b)
+		}
+	}
+	return list
+}
+
 // chains takes the root chains of a repository, as bundles have them: from any root on to any other.
 func (s *baseShelf) chains(dir string) {
 	docs, err := transfer.Adopt([]string{dir})

@@ -6,6 +6,7 @@ import (
 	"conclave/ceremony"
 	"conclave/ceremony/tuf"
 	"conclave/transfer"
+	"conclave/transfer/qr"
 	"conclave/tui/light"
 	"conclave/tui/text"
 )
@@ -120,4 +121,18 @@ func Needs(held []light.Held) []text.Safe {
 		lines = append(lines, text.F("The other side needs %s, SHA-256 %s.", h.Name, tuf.DigestOf(h.Bytes).Short()))
 	}
 	return lines
+}
+
+// Scanning says how far a scan is: "transfer 1f3a-99c2: 7 of 12 frames, about 3 seconds to go".
+func Scanning(p qr.Progress) text.Safe {
+	switch {
+	case p.Need == 0:
+		return text.Clean("no frame yet")
+	case p.Done:
+		return text.F("transfer %s: complete", p.Name)
+	case p.Expect > 0:
+		seconds := max(int(p.Expect.Round(time.Second)/time.Second), 1)
+		return text.F("transfer %s: %d of %s, about %s to go", p.Name, p.Rank, text.Count(p.Need, "frame"), text.Count(seconds, "second"))
+	}
+	return text.F("transfer %s: %d of %s", p.Name, p.Rank, text.Count(p.Need, "frame"))
 }
