@@ -10,6 +10,8 @@ import (
 	"conclave/ceremony/tuf"
 	"conclave/hsm"
 	"conclave/transfer"
+	"conclave/transfer/qr/answer"
+	"conclave/transfer/qr/envelope"
 	"conclave/tui/text"
 )
 
@@ -113,7 +115,8 @@ func isUnverified(err error) bool {
 	return is[*tuf.DisagreementError](err) || is[*tuf.VersionError](err) ||
 		is[*tuf.SyntaxError](err) || is[*tuf.FormatError](err) || is[*tuf.AttachError](err) ||
 		is[*transfer.SyntaxError](err) || is[*transfer.ContentError](err) || is[*transfer.AnchorError](err) ||
-		is[*transfer.ConflictError](err) || is[*record.BrokenError](err)
+		is[*transfer.ConflictError](err) || is[*record.BrokenError](err) ||
+		is[*envelope.FormatError](err) || is[*answer.Error](err) || errors.Is(err, envelope.ErrResult)
 }
 
 func is[E error](err error) bool {

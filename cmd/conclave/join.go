@@ -20,12 +20,9 @@ signature that does not verify is dropped and named.`,
 		Example: "  conclave join berlin.bundle.json lima.bundle.json osaka.bundle.json -o root-5.bundle.json",
 		Args:    cobra.MinimumNArgs(2),
 		RunE: func(_ *cobra.Command, args []string) error {
-			bundles := make([]*transfer.Bundle, len(args))
-			for i, path := range args {
-				var err error
-				if bundles[i], err = transfer.Read(path); err != nil {
-					return err
-				}
+			bundles, err := readForJoin(args)
+			if err != nil {
+				return err
 			}
 			joined, dropped, err := transfer.Join(bundles...)
 			if err != nil {
