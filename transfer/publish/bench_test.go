@@ -101,11 +101,11 @@ type result struct {
 	peak    int64 // bytes of memory
 }
 
-// run runs a program to its end.
+// run runs a program to its end; a nil env is this process's.
 func (r *rig) run(env []string, name string, args ...string) result {
 	r.b.Helper()
 	cmd := exec.Command(name, args...)
-	cmd.Env = append(os.Environ(), env...)
+	cmd.Env = env
 	start := time.Now()
 	out, err := cmd.CombinedOutput()
 	took := time.Since(start)
@@ -114,7 +114,7 @@ func (r *rig) run(env []string, name string, args ...string) result {
 	}
 	peak := int64(0)
 	if usage, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage); ok {
-		peak = int64(usage.Maxrss) << 10
+		peak = usage.Maxrss << 10
 	}
 	return result{took.Seconds(), peak}
 }
@@ -151,10 +151,12 @@ func (r *rig) competitors(endpoint string) map[string]func() result {
 	all := map[string]func() result{
 		"conclave": func() result { return r.push(r.publisher(r.fresh("conclave"), endpoint)) },
 	}
-	keys := []string{"AWS_CA_BUNDLE=", "AWS_ACCESS_KEY_ID=" + rootAccess, "AWS_SECRET_ACCESS_KEY=" + rootSecret, "AWS_REGION=us-east-1"}
+	// Others get the credentials in the plainest way, and nothing else that is meant for us.
+	plain := slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "AWS_") })
+	keys := append(plain, "AWS_EC2_METADATA_DISABLED=true", "AWS_ACCESS_KEY_ID="+rootAccess, "AWS_SECRET_ACCESS_KEY="+rootSecret, "AWS_REGION=us-east-1")
 	if rclone, err := exec.LookPath("rclone"); err == nil {
 		all["rclone"] = func() result {
-			return r.run(append(keys, "RCLONE_CONFIG="+os.DevNull), rclone, "copy", r.files, ":s3:"+r.bucket.name+"/"+r.fresh("rclone"),
+			return r.run(append(slices.Clone(keys), "RCLONE_CONFIG="+os.DevNull), rclone, "copy", r.files, ":s3:"+r.bucket.name+"/"+r.fresh("rclone"),
 				"--s3-provider=Other", "--s3-env-auth", "--s3-endpoint="+endpoint, "--s3-force-path-style", "--s3-no-check-bucket", "--transfers=64", "--checkers=64")
 		}
 	} else {
