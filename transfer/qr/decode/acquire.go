@@ -190,11 +190,11 @@ func (t *triple) key() [3]int {
 // taken tells whether one of a triple's finders belongs to a symbol that has
 // been read.
 func (s *search) taken(t *triple) bool {
-	return s.read(t.tl.c) || s.read(t.tr.c) || s.read(t.bl.c)
+	return s.covered(t.tl.c) || s.covered(t.tr.c) || s.covered(t.bl.c)
 }
 
-// read tells whether a point lies in a symbol that has been read.
-func (s *search) read(c point) bool {
+// covered tells whether a point lies in a symbol that has been read.
+func (s *search) covered(c point) bool {
 	for i := range s.found {
 		if s.found[i].pose.covers(c) {
 			return true

@@ -19,7 +19,9 @@
 package decode
 
 import (
+	"fmt"
 	"image"
+	"slices"
 	"time"
 )
 
@@ -29,21 +31,22 @@ type Options struct {
 	// process; 0 means FrameDeadline.
 	Deadline time.Duration
 
-	// Symbols is how many symbols a picture may hold; 0 means one. Pictures
-	// with fewer take until the deadline when something else looks like one.
+	// Symbols is how many symbols a picture may hold; 0 means one. A picture
+	// with fewer takes as long as one with none.
 	Symbols int
 
 	// Track starts from where the last picture's symbols were.
 	Track bool
 
-	// Cascade also asks gozxing's readers, within the deadline.
+	// Cascade also asks gozxing's readers, within the deadline, about pictures
+	// in which our locator reads nothing.
 	Cascade bool
 
 	// Inverted also looks for light symbols on dark ground.
 	Inverted bool
 
-	// Zbar also asks zbarimg, where it is installed. A child process for each
-	// missed picture is too slow for a camera.
+	// Zbar also asks zbarimg, where it is installed, about pictures in which
+	// all others read nothing. It is a child process: too slow for a camera.
 	Zbar bool
 }
 
@@ -64,8 +67,9 @@ func Pictures() Options {
 	return Options{Deadline: PictureDeadline, Symbols: 64, Cascade: true, Inverted: true, Zbar: true}
 }
 
-// maxSide bounds a picture's sides: a page at 1200 dpi.
-const maxSide = 16384
+// maxPixels bounds a picture and with it the memory, about four bytes for each
+// pixel. A4 at 600 dpi has 35 million.
+const maxPixels = 64_000_000
 
 // minSide is the side of the smallest symbol at one pixel a module.
 const minSide = 21
@@ -90,12 +94,25 @@ func New(opt Options) *Decoder {
 
 // Decode returns the contents of the symbols in a picture: bytes as the symbol
 // holds them, or UTF-8 where it names a character set. Where there are none,
-// the error is a *Miss.
-func (d *Decoder) Decode(img *image.Gray) ([]string, error) {
+// the error is a *Miss. The picture is not changed or kept.
+func (d *Decoder) Decode(img *image.Gray) (texts []string, err error) {
+	// A ceremony must not end over a picture. The fuzz targets take this error
+	// for the failure that it is.
+	defer func() {
+		if r := recover(); r != nil {
+			texts, err = nil, fmt.Errorf("read picture: %v", r)
+		}
+	}()
 	began := time.Now()
 	b := img.Bounds()
-	if b.Dx() < minSide || b.Dy() < minSide || b.Dx() > maxSide || b.Dy() > maxSide {
+	if len(img.Pix) < (b.Dy()-1)*img.Stride+b.Dx() || img.Stride < b.Dx() {
+		return nil, fmt.Errorf("read picture: too few pixels for %d by %d", b.Dx(), b.Dy())
+	}
+	if b.Dx() < minSide || b.Dy() < minSide {
 		return nil, &Miss{Stage: NoSymbol}
+	}
+	if b.Dx() > maxPixels/b.Dy() {
+		return nil, fmt.Errorf("read picture: %d by %d pixels are more than %d million", b.Dx(), b.Dy(), maxPixels/1_000_000)
 	}
 	p := newPlane(img)
 	until := began.Add(d.opt.Deadline)
@@ -112,30 +129,20 @@ func (d *Decoder) Decode(img *image.Gray) ([]string, error) {
 	return d.acquire(p, until)
 }
 
-// maxArea is the size of picture, in pixels, beyond which half of it is looked
-// at first: a page scanned finely has more pixels than its modules need.
-const maxArea = 8 << 20
-
 // acquire looks at the whole picture.
 func (d *Decoder) acquire(p *plane, until time.Time) ([]string, error) {
 	own := until
 	if d.opt.Cascade {
 		own = until.Add(-d.opt.Deadline / 3)
 	}
-	if p.w*p.h > maxArea {
-		small := p.half()
-		for small.w*small.h > maxArea {
-			small = small.half()
-		}
-		s := d.search(small, own.Add(-d.opt.Deadline/3))
-		if len(s.found) > 0 {
-			return contents(s.found), nil
-		}
+	texts := d.reduced(p, own.Add(-d.opt.Deadline/3))
+	if len(texts) >= d.opt.Symbols {
+		return texts, nil
 	}
 	s := d.search(p, own)
-	if len(s.found) > 0 {
-		d.keep(s.found)
-		return contents(s.found), nil
+	d.keep(s.found)
+	if texts = merge(texts, contents(s.found)); len(texts) > 0 {
+		return texts, nil
 	}
 	if d.opt.Inverted {
 		if i := d.search(p.invert(), own); len(i.found) > 0 {
@@ -146,6 +153,32 @@ func (d *Decoder) acquire(p *plane, until time.Time) ([]string, error) {
 		return texts, nil
 	}
 	return nil, &s.miss
+}
+
+// maxArea is the size of picture, in pixels, beyond which it is looked at in
+// half its size first: a page scanned finely has more pixels than its modules
+// need.
+const maxArea = 8 << 20
+
+// reduced looks at a large picture at a smaller size.
+func (d *Decoder) reduced(p *plane, until time.Time) []string {
+	if p.w*p.h <= maxArea {
+		return nil
+	}
+	for p.w*p.h > maxArea {
+		p = p.half()
+	}
+	return contents(d.search(p, until).found)
+}
+
+// merge adds the texts that are new.
+func merge(texts, more []string) []string {
+	for _, t := range more {
+		if !slices.Contains(texts, t) {
+			texts = append(texts, t)
+		}
+	}
+	return texts
 }
 
 // search runs our own locator over a picture.
@@ -174,8 +207,11 @@ func (d *Decoder) others(p *plane, until time.Time, finders int) []string {
 	return nil
 }
 
-// keep remembers where the symbols were.
+// keep remembers where the symbols were, if any were found.
 func (d *Decoder) keep(found []finding) {
+	if len(found) == 0 {
+		return
+	}
 	d.held = 0
 	d.last = d.last[:0]
 	for _, f := range found {

@@ -15,6 +15,7 @@ type sight struct {
 // sights are what a pose is fitted to.
 type sights []sight
 
+// point adds a place known in both directions.
 func (s *sights) point(x, y float64, at point, weight float64) {
 	*s = append(*s, sight{x, y, at, point{1, 0}, weight}, sight{x, y, at, point{0, 1}, weight})
 }
@@ -34,7 +35,7 @@ func (t *triple) cornerSights(n int) (s sights) {
 	return s
 }
 
-// tickSights adds a timing line's changes of colour.
+// ticks adds the timing lines' changes of colour.
 func (s *sights) ticks(row, column []tick) {
 	for _, t := range row {
 		*s = append(*s, sight{t.at + 3.5, 6.5, t.p, t.step.mul(1 / t.step.abs()), 1})
@@ -55,55 +56,53 @@ func (s *pose) affine(t *triple) {
 	}
 }
 
-// Weak prior knowledge, in the fit's units, keeps values that few sights speak
-// about from running away: real tilts stay below 0.3, real lenses below 0.2.
-const (
-	priorTilt = .5
-	priorLens = .15
-)
+// priors keep the last three parameters, two of tilt and the lens's, from
+// running away where few sights speak about them: real tilts stay below 0.3,
+// real lenses below 0.2. They are weak.
+var priors = [...]float64{.5, .5, .15}
 
 // fit moves the pose to agree with the sights, by damped least squares whose
-// weights fade for sights more than about a third of a module off. It returns
-// the root mean square of what is left, in modules.
-func (s *pose) fit(all sights, rounds int) float64 {
-	cost := s.misfit(all)
+// weights fade for sights more than about a third of a module off.
+func (s *pose) fit(all sights, rounds int) {
+	limit := max(.35*s.module(), .3)
+	cost := s.misfit(all, limit)
 	damp := 1e-4
 	for range rounds {
-		a, b := s.normal(all)
+		a, b := s.normal(all, limit)
 		for i := range params {
 			a[i*params+i] *= 1 + damp
 		}
 		if !solve(a[:], b[:]) {
-			break
+			return
 		}
 		next := *s
 		for i := range params {
 			next.p[i] += b[i]
 		}
-		c := next.misfit(all)
-		switch {
-		case c < cost:
-			done := c > .9999*cost
-			*s, cost, damp = next, c, damp/5
-			if done {
-				return s.rms(all)
-			}
-		default:
+		c := next.misfit(all, limit)
+		if c >= cost {
 			damp *= 20
+			continue
+		}
+		done := c > .9999*cost
+		*s, cost, damp = next, c, damp/5
+		if done {
+			return
 		}
 	}
-	return s.rms(all)
 }
 
-// normal builds the normal equations.
-func (s *pose) normal(all sights) (a [params * params]float64, b [params]float64) {
+// off is how far a pose puts a sight from where it was seen, in pixels.
+func (o *sight) off(x, y float64) float64 { return (o.target.x-x)*o.n.x + (o.target.y-y)*o.n.y }
+
+// normal builds the normal equations. A sight's weight is full up to about the
+// limit and then falls with the square of how far it is off.
+func (s *pose) normal(all sights, limit float64) (a [params * params]float64, b [params]float64) {
 	var dx, dy, g [params]float64
-	limit := s.limit()
 	for i := range all {
 		o := &all[i]
-		x, y := s.slopes(o.x, o.y, &dx, &dy)
-		r := (o.target.x-x)*o.n.x + (o.target.y-y)*o.n.y
-		w := o.weight * fade(r, limit)
+		r := o.off(s.slopes(o.x, o.y, &dx, &dy))
+		w := o.weight / (1 + r*r/(limit*limit))
 		for j := range g {
 			g[j] = dx[j]*o.n.x + dy[j]*o.n.y
 		}
@@ -121,61 +120,29 @@ func (s *pose) normal(all sights) (a [params * params]float64, b [params]float64
 			a[j*params+k] = a[k*params+j]
 		}
 	}
-	for i, p := range [...]float64{6: priorTilt, 7: priorTilt, 8: priorLens} {
-		if p > 0 {
-			w := limit * limit / (p * p)
-			a[i*params+i] += w
-			b[i] -= w * s.p[i]
-		}
+	for i, p := range priors {
+		w := limit * limit / (p * p)
+		a[(6+i)*params+6+i] += w
+		b[6+i] -= w * s.p[6+i]
 	}
 	return a, b
 }
 
-// limit is the residual, in pixels, from which a sight counts less.
-func (s *pose) limit() float64 { return max(.35*s.module(), .3) }
-
-// fade is the weight of a residual: full up to about the limit, then falling
-// with its square.
-func fade(r, limit float64) float64 {
-	q := r / limit
-	return 1 / (1 + q*q)
-}
-
 // misfit is what the fit makes small.
-func (s *pose) misfit(all sights) float64 {
-	limit := s.limit()
-	l2 := limit * limit
+func (s *pose) misfit(all sights, limit float64) float64 {
 	c := 0.
 	for i := range all {
 		o := &all[i]
-		x, y := s.at(o.x, o.y)
-		r := (o.target.x-x)*o.n.x + (o.target.y-y)*o.n.y
-		c += o.weight * math.Log1p(r*r/l2)
+		r := o.off(s.at(o.x, o.y))
+		c += o.weight * math.Log1p(r*r/(limit*limit))
 	}
-	for i, p := range [...]float64{6: priorTilt, 7: priorTilt, 8: priorLens} {
-		if p > 0 {
-			c += s.p[i] * s.p[i] / (p * p)
-		}
+	for i, p := range priors {
+		c += s.p[6+i] * s.p[6+i] / (p * p)
 	}
 	if math.IsNaN(c) {
 		return math.Inf(1)
 	}
 	return c
-}
-
-// rms is the weighted residual in modules.
-func (s *pose) rms(all sights) float64 {
-	limit := s.limit()
-	sum, n := 0., 0.
-	for i := range all {
-		o := &all[i]
-		x, y := s.at(o.x, o.y)
-		r := (o.target.x-x)*o.n.x + (o.target.y-y)*o.n.y
-		w := o.weight * fade(r, limit)
-		sum += w * r * r
-		n += w
-	}
-	return math.Sqrt(sum/max(n, 1e-9)) / max(s.module(), .1)
 }
 
 // borderSights looks for every known border near where the pose expects it.

@@ -126,6 +126,45 @@ func TestPageOfSymbolsIsReadWhole(t *testing.T) {
 	}
 }
 
+// A page scanned at 600 dpi is read, though each module has thirty pixels.
+func TestLargePageIsRead(t *testing.T) {
+	if testing.Short() || slow > 1 {
+		t.Skip("renders a large picture")
+	}
+	on := map[image.Point]*image.Gray{
+		{200, 300}:   drawModules(symbol(t, "LARGE ONE", 3, true), 30),
+		{1800, 1500}: drawModules(symbol(t, "LARGE TWO", 10, true), 16),
+	}
+	opt := Pictures()
+	opt.Zbar, opt.Cascade, opt.Inverted, opt.Deadline = false, false, false, patient().opt.Deadline
+	texts, err := New(opt).Decode(page(3300, 3000, on))
+	if err != nil {
+		t.Fatal(err)
+	}
+	slices.Sort(texts)
+	if !slices.Equal(texts, []string{"LARGE ONE", "LARGE TWO"}) {
+		t.Errorf("got %q", texts)
+	}
+}
+
+func TestPictureThatIsNoneIsRefused(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		img  *image.Gray
+	}{
+		{"more pixels than allowed", image.NewGray(image.Rect(0, 0, maxPixels/100+1, 100))},
+		{"fewer pixels than it says", &image.Gray{Pix: make([]uint8, 500), Stride: 100, Rect: image.Rect(0, 0, 100, 100)}},
+		{"rows shorter than it says", &image.Gray{Pix: make([]uint8, 1e5), Stride: 50, Rect: image.Rect(0, 0, 100, 100)}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			var miss *Miss
+			if texts, err := New(Frames()).Decode(c.img); err == nil || errors.As(err, &miss) {
+				t.Errorf("got %q, %v", texts, err)
+			}
+		})
+	}
+}
+
 func TestLightSymbolOnDarkGroundIsReadOnRequest(t *testing.T) {
 	img := drawModules(symbol(t, "DARK TERMINAL", 5, false), 3)
 	for i, v := range img.Pix {

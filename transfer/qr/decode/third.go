@@ -21,7 +21,7 @@ const maxSpots = 24
 // be: glare, smear and noise hide it from a line scan sooner than from a
 // comparison with the whole pattern.
 func (s *search) complete() {
-	fs := slices.DeleteFunc(slices.Clone(s.frames), func(f frame) bool { return s.read(f.c) })
+	fs := slices.DeleteFunc(slices.Clone(s.frames), func(f frame) bool { return s.covered(f.c) })
 	var spots []spot
 	for i := range fs {
 		for j := i + 1; j < len(fs); j++ {
@@ -31,7 +31,7 @@ func (s *search) complete() {
 	}
 	sort.SliceStable(spots, func(i, j int) bool { return spots[i].cost < spots[j].cost })
 	for i := 0; i < len(spots) && i < maxSpots && !s.stop(); i++ {
-		s.search(&spots[i])
+		s.compare(&spots[i])
 	}
 }
 
@@ -82,8 +82,8 @@ func diagonalSpots(a, b *frame) []spot {
 	return []spot{{*a, i, 0, reach, reach, cost}, {*a, 0, j, reach, reach, cost}}
 }
 
-// search compares everything around a spot with a finder pattern.
-func (s *search) search(w *spot) {
+// compare compares everything around a spot with a finder pattern.
+func (s *search) compare(w *spot) {
 	p := s.smoothed()
 	best := frame{fit: -1}
 	const step = .75
