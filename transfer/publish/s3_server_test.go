@@ -248,19 +248,41 @@ func (b *bucket) open(prefix, endpoint string) *publish.Bucket {
 	return s
 }
 
-// list returns every object under a prefix with its content.
+// list reads every object under a prefix. While others publish, the timestamp is read
+// before the rest, so that everything it leads to is in the list.
 func (b *bucket) list(prefix string) map[string]string {
 	b.t.Helper()
 	files := map[string]string{}
+	timestamp := prefix + "metadata/timestamp.json"
+	early, found := b.find(timestamp)
 	pages := s3.NewListObjectsV2Paginator(b.api, &s3.ListObjectsV2Input{Bucket: &b.name, Prefix: &prefix})
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(context.Background())
 		must(b.t, err)
 		for _, o := range page.Contents {
+			if *o.Key == timestamp && found {
+				files[timestamp] = early
+				continue
+			}
 			files[*o.Key] = b.read(*o.Key)
 		}
 	}
 	return files
+}
+
+// find reads an object that may not be there.
+func (b *bucket) find(key string) (string, bool) {
+	b.t.Helper()
+	out, err := b.api.GetObject(context.Background(), &s3.GetObjectInput{Bucket: &b.name, Key: &key})
+	var missing *types.NoSuchKey
+	if errors.As(err, &missing) {
+		return "", false
+	}
+	must(b.t, err)
+	defer out.Body.Close()
+	raw, err := io.ReadAll(out.Body)
+	must(b.t, err)
+	return string(raw), true
 }
 
 func (b *bucket) read(key string) string {
