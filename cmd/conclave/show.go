@@ -94,7 +94,7 @@ func describe(b *transfer.Bundle, now time.Time) ([]string, error) {
 	w.add("state     %s", status.State)
 	if b.Plan != nil && len(b.Documents) == 0 {
 		for _, line := range say.Plan(b.Plan) {
-			w.add("  %s", line)
+			w.add("  %-9s %s", line.Name, line.Text)
 		}
 		return w, nil
 	}

@@ -72,10 +72,13 @@ type Planned struct {
 
 func day(t time.Time) string { return t.UTC().Format(time.DateOnly) }
 
-// Plan says what a genesis will make.
+// Plan says what a genesis or a rotation will make.
 func Plan(p *transfer.Plan) []Planned {
-	if p == nil {
+	switch {
+	case p == nil:
 		return nil
+	case p.Rotation != nil:
+		return rotation(p)
 	}
 	var root, targets []string
 	for _, h := range p.Holders {
@@ -95,6 +98,38 @@ func Plan(p *transfer.Plan) []Planned {
 		{"targets", text.F("any %d of %s, until %s", p.TargetsThreshold, text.List(targets...), day(p.TargetsExpires))},
 		{"files", text.F("%s, %s", text.Count(len(p.Files), "file"), text.Bytes(size))},
 	}
+}
+
+// rotation says which keys a changed root and its targets will have. Who holds the keys that stay
+// is the trusted root's to say, and is shown with the review.
+func rotation(p *transfer.Plan) []Planned {
+	made, root, targets := []string{}, 0, 0
+	count := func(inRoot, inTargets bool) {
+		if inRoot {
+			root++
+		}
+		if inTargets {
+			targets++
+		}
+	}
+	for _, k := range p.Rotation.Keep {
+		count(k.Root, k.Targets)
+	}
+	for _, k := range p.Rotation.Join {
+		count(k.Root, k.Targets)
+	}
+	for _, h := range p.Holders {
+		count(h.Root, h.Targets)
+		made = append(made, h.Name)
+	}
+	lines := []Planned{
+		{"new keys", text.F("to be made by %s", text.List(made...))},
+		{"root", text.F("any %d of %s, until %s", p.RootThreshold, text.Count(root, "key"), day(p.RootExpires))},
+	}
+	if p.TargetsExpires.IsZero() {
+		return append(lines, Planned{"targets", text.Clean("stay as they are")})
+	}
+	return append(lines, Planned{"targets", text.F("any %d of %s, until %s", p.TargetsThreshold, text.Count(targets, "key"), day(p.TargetsExpires))})
 }
 
 // Freezing says what freezing means.
