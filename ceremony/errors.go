@@ -13,7 +13,11 @@ type RuleError struct {
 	Rule   string // the rule in one or two words: "order", "review", "threshold", …
 	What   string // what is wrong, as a sentence without its first capital and full stop
 	Advice string // what to do about it; may be empty
+	Err    error  // what was found, where a check elsewhere found it; errors.As reaches it
 }
+
+// Unwrap gives what a check elsewhere found, or nil.
+func (e *RuleError) Unwrap() error { return e.Err }
 
 // Error says what is wrong.
 func (e *RuleError) Error() string { return e.What }

@@ -161,7 +161,7 @@ func (s State) rule(rule, what, advice string) error {
 
 // ruleErr makes a RuleError of another error, whose hint it keeps.
 func (s State) ruleErr(rule string, err error) error {
-	return s.rule(rule, err.Error(), hintOf(err))
+	return &RuleError{Step: s.step, Rule: rule, What: err.Error(), Advice: hintOf(err), Err: err}
 }
 
 // Step is where the ceremony stands.

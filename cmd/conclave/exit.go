@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 
+	"conclave/ceremony"
 	"conclave/ceremony/record"
 	"conclave/ceremony/tuf"
 	"conclave/hsm"
@@ -90,7 +91,7 @@ func exitCode(err error) int {
 		return exitToken
 	case errors.As(err, &stale):
 		return exitMoved
-	case is[*tuf.ThresholdError](err):
+	case is[*tuf.ThresholdError](err) && !is[*ceremony.RuleError](err): // a ceremony refuses a base that is not signed
 		return exitIncomplete
 	case isUnverified(err):
 		return exitUnverified
@@ -112,7 +113,7 @@ func isToken(err error) bool {
 
 // isUnverified reports whether something was read and is not what it must be.
 func isUnverified(err error) bool {
-	return is[*tuf.DisagreementError](err) || is[*tuf.VersionError](err) ||
+	return is[*tuf.ThresholdError](err) || is[*tuf.DisagreementError](err) || is[*tuf.VersionError](err) ||
 		is[*tuf.SyntaxError](err) || is[*tuf.FormatError](err) || is[*tuf.AttachError](err) ||
 		is[*transfer.SyntaxError](err) || is[*transfer.ContentError](err) || is[*transfer.AnchorError](err) ||
 		is[*transfer.ConflictError](err) || is[*record.BrokenError](err) ||
