@@ -155,14 +155,12 @@ func (r *rehearsal) planRelease(ctx context.Context) (*transfer.Bundle, error) {
 	if err != nil {
 		return nil, err
 	}
-	path := r.path("release-2", "release-2.txt")
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+	dir := r.path("release-2")
+	err = writeExamples(dir, map[string]string{"release-2.txt": "The second release of a rehearsal of Conclave.\n"})
+	if err != nil {
 		return nil, err
 	}
-	if err := transfer.WriteNew(path, []byte("The second release of a rehearsal of Conclave.\n")); err != nil {
-		return nil, err
-	}
-	files, err := transfer.HashFiles(ctx, []string{filepath.Dir(path)}, nil)
+	files, err := transfer.HashFiles(ctx, []string{dir}, nil)
 	if err != nil {
 		return nil, err
 	}

@@ -31,6 +31,15 @@ func TestKilledRehearsalCompletes(t *testing.T) {
 		}
 		cancel()
 	}
+	// Wherever the plug was pulled: also in the middle of a file to release.
+	for _, folder := range []string{"release", "release-2"} {
+		if err := os.MkdirAll(filepath.Join(dir, folder), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, folder, ".conclave-0123456789abcdef.tmp"), []byte("Hel"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
 	if killed < 3 {
 		t.Errorf("only %d runs were killed: the plug comes too late", killed)
 	}

@@ -247,21 +247,40 @@ func (r *rehearsal) files() ([]string, error) {
 		return r.plan.Targets, nil
 	}
 	example := r.path("release")
-	if err := os.MkdirAll(example, 0o755); err != nil {
-		return nil, err
-	}
-	for name, text := range map[string]string{
+	err := writeExamples(example, map[string]string{
 		"hello.txt":   "Hello. This file was released in a rehearsal of Conclave.\n",
 		"VERSION.txt": "practice 1.0.0\n",
-	} {
-		if err := transfer.WriteNew(filepath.Join(example, name), []byte(text)); err != nil {
-			return nil, err
-		}
+	})
+	if err != nil {
+		return nil, err
 	}
 	return []string{example}, nil
 }
 
-// wait is a context error in a person's words.
+// writeExamples writes files to release into a folder of the rehearsal's own. What a
+// killed run left half-written there goes first: it would be taken for a file to release.
+func writeExamples(dir string, texts map[string]string) error {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	cutOff, err := transfer.StaleTemps(dir)
+	if err != nil {
+		return err
+	}
+	for _, path := range cutOff {
+		if err := os.Remove(path); err != nil {
+			return err
+		}
+	}
+	for name, text := range texts {
+		if err := transfer.WriteNew(filepath.Join(dir, name), []byte(text)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// interrupted is a context error in a person's words.
 func interrupted(ctx context.Context) error {
 	if ctx.Err() != nil {
 		return fmt.Errorf("interrupted; call it again on the same folder to go on: %w", ctx.Err())
