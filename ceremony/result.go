@@ -90,6 +90,9 @@ func (s State) Verdict(now time.Time) (verdict []string, complete bool, err erro
 	for _, d := range s.bundle.Documents {
 		verdict = append(verdict, expirySentence(d, now))
 	}
+	if at := s.Declared(); !at.IsZero() {
+		verdict = append(verdict, fmt.Sprintf("It answers the compromise that was %s.", Since(at, now)))
+	}
 	return append(verdict, "Nothing is missing: it can be published."), true, nil
 }
 

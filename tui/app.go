@@ -57,6 +57,8 @@ type App struct {
 	follow  bool        // the body scrolls to its focus
 	verdict []text.Safe // of confirm, shown until the ceremony is closed
 
+	declared time.Time // at home: when a compromise was declared; a ceremony knows its own
+
 	came    *transfer.Bundle // the bundle as it came in, nil where that was not seen
 	parting *say.Notice      // why the sealed record is not on the medium
 

@@ -369,6 +369,14 @@ func scenes() []scene {
 			r.At = ceremony.StepReview
 			return hold(t, r, r.Tray())
 		}},
+		{"sign compromise", func(t *testing.T) *stand {
+			r := rotation()
+			r.Alarm = r.Clock.Add(-12 * time.Minute)
+			s := at(t, r, ceremony.StepSign)
+			s.key("j")
+			s.fill("Grace", "", "she missed her train")
+			return s
+		}},
 		{"sign table", func(t *testing.T) *stand {
 			r := rotation()
 			r.SignedWhen["Alice/root"], r.SignedWhen["Alice/targets"] = r.Clock, r.Clock

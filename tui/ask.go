@@ -67,6 +67,25 @@ func decide(s stage, title string, what []text.Safe, do func(why string, by []st
 	return a
 }
 
+// queueKey puts somebody who came too late on the list for the next draft.
+func (s *stage) queueKey() Key {
+	return on("j", "late joiner", s.queue, "j").less()
+}
+
+func (s *stage) queue() tea.Cmd {
+	name, roles, why := newField("who came too late"), newField("joins").with("root, targets"), newField("why not with this draft")
+	session := s.app.session
+	return s.app.open(&askScreen{
+		stage: stage{app: s.app}, form: form{fields: []*field{name, roles, why}}, title: "late joiner", verb: "put on the list",
+		intro: func() []text.Safe {
+			return append([]text.Safe{text.Clean("What is frozen does not change, and nobody's signature is lost: whoever comes now joins with the next draft.")},
+				say.Queued(s.app.state.Queued())...)
+		},
+		commit: func() error { return session.Queue(name.text(), say.Roles(roles.text()), why.text()) },
+		after:  func() { s.good("%s is on the list for the next draft.", name.text()) },
+	})
+}
+
 // A sureScreen asks once more. The answer is No unless it is y.
 type sureScreen struct {
 	stage

@@ -3,6 +3,7 @@ package tui
 import (
 	"slices"
 	"strings"
+	"time"
 
 	tea "charm.land/bubbletea/v2"
 
@@ -64,6 +65,9 @@ func (a *App) header() []Line {
 	if a.practice() {
 		lines = append(lines, practiceLine(w))
 	}
+	if since := say.Declared(a.alarm(), a.now); !since.Empty() {
+		lines = append(lines, ln(span{since, warn}))
+	}
 	if a.session == nil {
 		return append(lines, sides(w, say1(strong, "conclave"), a.homeRight()), rule(w, ""))
 	}
@@ -84,6 +88,14 @@ func (a *App) title() string {
 }
 
 func (a *App) practice() bool { return a.tray != nil || a.state != nil && a.state.Practice() }
+
+// alarm is when the compromise was declared that is being answered; zero where none is.
+func (a *App) alarm() time.Time {
+	if a.state != nil {
+		return a.state.Declared()
+	}
+	return a.declared
+}
 
 func practiceLine(w int) Line {
 	const word = "PRACTICE"
@@ -239,6 +251,9 @@ func (a *App) bodyHeight() int {
 		n = 3
 	}
 	if a.practice() {
+		n++
+	}
+	if !a.alarm().IsZero() {
 		n++
 	}
 	if a.tray != nil {

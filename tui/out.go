@@ -38,7 +38,7 @@ func (s *confirmScreen) Keys() []Key {
 	if !s.app.state.Complete() {
 		keys = append(keys, on("b", "back to signing", s.reopen, "b"))
 	}
-	return s.idle(keys...)
+	return s.idle(append(keys, s.queueKey())...)
 }
 
 // verify keeps the verdict for the screens that follow.
@@ -221,6 +221,7 @@ func (s *doneScreen) Body(w, _ int) Page {
 	}
 	p.Lines = append(append(p.Lines, blank), s.verdictLines(w)...)
 	p.Lines = append(p.Lines, s.exportLines(w)...)
+	p.Lines = append(p.Lines, paras(w, 0, plain, say.Queued(st.Queued())...)...)
 	for _, e := range st.Exceptions() {
 		p.Lines = append(p.Lines, hanging(w, sp(warn, "%-5s", say.Stop), text.F("exception: %s, %s", e.What, say.Exception(e)), plain)...)
 	}

@@ -89,6 +89,13 @@ func readRecord(path string) (*recordReport, error) {
 		fmt.Sprintf("%d entries, from %s to %s; the chain of hashes is whole up to its head.", r.Entries,
 			text.Moment(entries[0].Time), text.Moment(last.Time)),
 		fmt.Sprintf("Every entry follows the rules of a ceremony, and every signature in it verifies. It stands at: %s.", r.Step))
+	if at := state.Declared(); !at.IsZero() {
+		r.Verdict = append(r.Verdict, fmt.Sprintf("It answers a compromise declared at %s; its last entry was written %s later.",
+			text.Moment(at), text.Span(last.Time.Sub(at))))
+	}
+	for _, j := range state.Queued() {
+		r.Verdict = append(r.Verdict, fmt.Sprintf("Too late for this draft, joins the next: %s, for %s.", j.Name, text.List(j.Roles...)))
+	}
 	for _, e := range state.Exceptions() {
 		r.Verdict = append(r.Verdict, fmt.Sprintf("Exception: %s: %s, by %s.", e.What, e.Reason, text.List(e.By...)))
 	}

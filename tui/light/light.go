@@ -6,6 +6,7 @@
 package light
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -179,6 +180,9 @@ func Exported(exports []ceremony.Exported, came, signed *transfer.Bundle) ([]*Of
 				return nil, err
 			}
 		}
+	}
+	if signed == nil {
+		return nil, errors.New("show the bundle: there is none yet")
 	}
 	offers, err := Export(came, signed)
 	for _, o := range offers {

@@ -118,6 +118,8 @@ func (d *dialogue) common(r reply) (bool, error) {
 	case "state":
 		d.state()
 		return true, nil
+	case "queue":
+		return true, d.queue(r.rest)
 	case "quit":
 		return true, ErrInterrupted
 	}
@@ -128,6 +130,7 @@ func (d *dialogue) common(r reply) (bool, error) {
 func (d *dialogue) state() {
 	st := d.s.State()
 	d.say("%s, at %s.", st.Title(), string(st.Step()))
+	d.alarm(st)
 	for _, p := range st.Participants() {
 		d.say("%s: %s; %s.", p.Name, say.Standing(p), say.Presence(p))
 	}
@@ -137,6 +140,29 @@ func (d *dialogue) state() {
 	for _, s := range st.Still() {
 		d.say("%s", s)
 	}
+	d.print(say.Queued(st.Queued())...)
+}
+
+// queue puts somebody who came too late on the list for the next draft.
+func (d *dialogue) queue(name string) error {
+	if name == "" {
+		d.say("Who came too late? Type queue and the name.")
+		return nil
+	}
+	roles, err := d.free("Which roles shall %s join with the next draft? root, targets, or empty for both", name)
+	if err != nil {
+		return err
+	}
+	why, err := d.free("Why not with this one? It goes on record")
+	if err != nil {
+		return err
+	}
+	if err := d.s.Queue(name, say.Roles(roles), why); err != nil {
+		d.trouble(say.Trouble(err))
+		return nil
+	}
+	d.say("%s On the list. Nothing that is frozen changes, and no signature is lost.", say.OK)
+	return nil
 }
 
 // pin asks for a PIN until one of the right length is there. The caller wipes it.

@@ -9,7 +9,8 @@
 //
 // A prompt is a line that ends in a colon; the answer is the next line of the
 // input. The words help, state and quit are understood at every prompt but the
-// ones for free text, names and PINs. With a tray of practice tokens so are
+// ones for free text, names and PINs; so is "queue NAME", once everything is frozen: somebody
+// who came too late joins with the next draft. With a tray of practice tokens so are
 // "insert NAME", "remove NAME", "touch" and "yank". A script's lines are read
 // only when they are asked for, so the order below is all that a script needs.
 //
@@ -162,6 +163,7 @@ func (d *dialogue) opening() {
 	if p := st.Purpose(); p != "" {
 		d.say("Purpose: %s", p)
 	}
+	d.print(say.Queued(st.Queued())...)
 }
 
 func (d *dialogue) heading(st room.State) {
@@ -170,7 +172,15 @@ func (d *dialogue) heading(st room.State) {
 		if s == st.Step() {
 			d.say("")
 			d.say("Step %d of %d: %s.", i+1, len(steps), string(s))
+			d.alarm(st)
 		}
+	}
+}
+
+// alarm says since when a compromise is being answered, where one is.
+func (d *dialogue) alarm(st room.State) {
+	if since := say.Declared(st.Declared(), d.s.Now()); !since.Empty() {
+		d.print(since)
 	}
 }
 
@@ -185,6 +195,8 @@ func (d *dialogue) done(st room.State) {
 	for _, e := range st.Exports() {
 		d.say("On the medium: %s, SHA-256 %s.", e.Path, text.Groups(e.SHA256))
 	}
+	d.alarm(st)
+	d.print(say.Queued(st.Queued())...)
 	for _, e := range st.Exceptions() {
 		d.say("Exception: %s, %s.", e.What, say.Exception(e))
 	}

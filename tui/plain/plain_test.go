@@ -129,6 +129,27 @@ func wordsFor(t *testing.T, s *roomtest.Session, holder string) string {
 	return root[2] + " " + root[5] + " " + targets[8]
 }
 
+// Somebody comes while the others sign. They join with the next draft, and nothing that is signed is lost.
+func TestWhoComesTooLateIsPutOnTheList(t *testing.T) {
+	s := roomtest.Rotation()
+	s.At, s.Alarm = ceremony.StepSign, s.Clock.Add(-12*time.Minute)
+	out, err := talk(t, s, Options{}, lines("queue", "queue Grace", "Root", "she missed her train", "state", "quit"))
+	if !errors.Is(err, ErrInterrupted) {
+		t.Errorf("got %v", err)
+	}
+	for _, want := range []string{
+		"COMPROMISE declared 13:50, 12 minutes ago", "Type queue and the name", "Nothing that is frozen changes",
+		"Grace joins root with the next draft",
+	} {
+		if !strings.Contains(out, want) {
+			t.Errorf("no %q in\n%s", want, out)
+		}
+	}
+	if got := strings.Join(s.Calls(), "; "); got != `Queue Grace [root] "she missed her train"` {
+		t.Errorf("it called %s", got)
+	}
+}
+
 func TestNoIsTheAnswerOfAnEmptyLine(t *testing.T) {
 	s := roomtest.Genesis()
 	_, err := talk(t, s, Options{Tray: s.Tray(), AutoTouch: true}, lines(

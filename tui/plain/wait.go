@@ -96,7 +96,7 @@ func (d *dialogue) script() bool { return d.o.ReadPIN == nil }
 
 // meant reports whether r is something that a wait understands.
 func (d *dialogue) meant(r reply, words []string) bool {
-	for _, w := range append([]string{"help", "state", "quit", "insert", "remove", "touch", "yank"}, words...) {
+	for _, w := range append([]string{"help", "state", "queue", "quit", "insert", "remove", "touch", "yank"}, words...) {
 		if r.word == w {
 			return true
 		}

@@ -43,6 +43,8 @@ type Session interface {
 	Enrol(ctx context.Context, v ceremony.Visitor, holder string, current, fresh *hsm.PIN, erase uint32) error
 	Drop(holder, reason string, by []string) error
 
+	Queue(holder string, roles []string, reason string) error
+
 	Freeze() error
 	Review(holder string) error
 	CloseReview() error
@@ -64,6 +66,8 @@ type State interface {
 	Steps() []ceremony.Step
 	Title() string
 	Practice() bool
+	Declared() time.Time // of the compromise that the ceremony answers; zero for all others
+	Queued() []ceremony.Joining
 	Purpose() string
 	Plan() *transfer.Plan // nil once the documents are built
 	Checks() []preflight.Check

@@ -49,6 +49,7 @@ var help = map[ceremony.Step][]string{
 		"The conductor reads the asked-for words aloud from the printed script or the witness view; you type them. So the screen, the paper and the room agree on what is signed.",
 		"Then the PIN, once, and a touch for each signature. A signature is verified before it counts.",
 		"A token that is pulled out or not touched loses nothing: put it in again.",
+		"Who comes too late for this draft is put on the list for the next one. What is frozen does not change.",
 	},
 	ceremony.StepConfirm: {
 		"The result is verified the way a client of the repository will do it, from the trusted root on.",

@@ -64,6 +64,8 @@ type Facts struct {
 	All        []ceremony.Step
 	Name       string
 	Rehearsal  bool
+	Alarm      time.Time // when a compromise was declared
+	Late       []ceremony.Joining
 	Reason     string
 	Planned    *transfer.Plan
 	Evidence   []preflight.Check
@@ -247,6 +249,17 @@ func (s *Session) Drop(holder, reason string, by []string) error {
 		s.enrolledAll()
 		return nil
 	}, ceremony.StepEnrolment)
+}
+
+// Queue puts somebody on the list for the next draft.
+func (s *Session) Queue(holder string, roles []string, reason string) error {
+	if err := s.called("Queue %s %v %q", holder, roles, reason); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.Late = append(s.Late, ceremony.Joining{Name: holder, Roles: roles})
+	return nil
 }
 
 func (s *Session) enrolledAll() {

@@ -25,6 +25,12 @@ func (f *Facts) Title() string { return f.Name }
 // Practice reports a rehearsal.
 func (f *Facts) Practice() bool { return f.Rehearsal }
 
+// Declared is when a compromise was declared.
+func (f *Facts) Declared() time.Time { return f.Alarm }
+
+// Queued lists who joins with the next draft.
+func (f *Facts) Queued() []ceremony.Joining { return f.Late }
+
 // Purpose is what the bundle is for.
 func (f *Facts) Purpose() string { return f.Reason }
 
