@@ -13,6 +13,7 @@ import (
 	"conclave/ceremony/record"
 	"conclave/ceremony/tuf"
 	"conclave/transfer"
+	"conclave/tui/text"
 )
 
 // actTitles tell what an act of a rehearsal is about.
@@ -53,6 +54,9 @@ func (r *rehearsal) playAll(ctx context.Context) error {
 		}
 	}
 	fmt.Fprintf(out, "\nDone in %.1f s.\n", time.Since(started).Seconds())
+	if r.plan.Store != "" {
+		fmt.Fprintf(out, "  published    %s\n", text.Clean(r.plan.Store))
+	}
 	fmt.Fprintf(out, "  repository   %s\n  first root   %s\n  bundles      %s\n  records      %s\n",
 		r.path("repository"), r.path("trusted", "1.root.json"), r.path("bundles"), r.path("record"))
 	return nil

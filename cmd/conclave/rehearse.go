@@ -40,6 +40,8 @@ type rehearsalPlan struct {
 	TargetsThreshold int
 	Algorithm        string
 	Targets          []string
+	Store            string `json:",omitempty"` // where it is published; "" is a folder of its own
+	CreateBucket     bool   `json:",omitempty"`
 }
 
 func (p *program) rehearseCommand() *cobra.Command {
@@ -56,15 +58,23 @@ A rehearsal has three acts: genesis, a release of files, a renewal of the root.
 Call it again on the same DIR for the next one, or to go on where it stopped.
 With --auto all three play by themselves and are told line by line.
 
+With --to everything is published into a practice store elsewhere, and downloaded
+from there as anybody can: a bucket that keeps old versions and that everybody may
+read, or a folder. It must be empty; nothing real is ever published there again.
+
 DIR/repository  what was published      DIR/bundles  what crossed the gap
 DIR/trusted     the first root          DIR/record   what happened
 DIR/tokens      the virtual YubiKeys    DIR/online   the online keys`,
-		Example: "  conclave rehearse\n  conclave rehearse /tmp/practice --auto --holders 7 --root-threshold 4",
+		Example: "  conclave rehearse\n  conclave rehearse /tmp/practice --auto --holders 7 --root-threshold 4\n" +
+			"  conclave rehearse --auto --to s3://updates-practice/tool --create-bucket",
 		Args:    cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			dir := "rehearsal"
 			if len(args) == 1 {
 				dir = args[0]
+			}
+			if plan.CreateBucket && plan.Store == "" {
+				return &usageError{cmd.CommandPath(), errors.New("--create-bucket needs --to s3://BUCKET/PREFIX")}
 			}
 			r, err := p.openRehearsal(dir, plan)
 			if err != nil {
@@ -85,6 +95,10 @@ DIR/tokens      the virtual YubiKeys    DIR/online   the online keys`,
 	f.IntVar(&plan.TargetsThreshold, "targets-threshold", 2, "how many must sign targets; one more than that hold a targets key")
 	f.StringVar(&plan.Algorithm, "algorithm", "p256", "p256 or p384")
 	f.StringSliceVar(&plan.Targets, "targets", nil, "files or folders to release; without it a small example")
+	if online {
+		f.StringVar(&plan.Store, "to", "", "an empty practice `STORE`: s3://BUCKET/PREFIX?region=…&endpoint=…&profile=…, or file:DIR")
+		f.BoolVar(&plan.CreateBucket, "create-bucket", false, "with --to: make the bucket where it does not exist, for everybody to read")
+	}
 	return cmd
 }
 
@@ -119,6 +133,11 @@ func (p *program) openRehearsal(dir string, plan rehearsalPlan) (*rehearsal, err
 	if err != nil {
 		return nil, err
 	}
+	if plan.Store != "" {
+		if plan.Store, err = absoluteStore(plan.Store); err != nil {
+			return nil, err
+		}
+	}
 	r := &rehearsal{p: p, dir: dir, plan: plan, tokens: piv.New()}
 	if err := r.claim(); err != nil {
 		return nil, err
@@ -136,10 +155,7 @@ func (r *rehearsal) claim() error {
 	raw, err := os.ReadFile(path)
 	switch {
 	case err == nil:
-		if err := json.Unmarshal(raw, &r.plan); err != nil {
-			return fmt.Errorf("read %s: %w", path, err)
-		}
-		return nil
+		return r.reopen(path, raw)
 	case !errors.Is(err, fs.ErrNotExist):
 		return fmt.Errorf("open rehearsal: %w", err)
 	}
@@ -160,6 +176,31 @@ func (r *rehearsal) claim() error {
 		return err
 	}
 	return transfer.WriteNew(path, append(raw, '\n'))
+}
+
+// reopen takes the options that a rehearsal was begun with.
+func (r *rehearsal) reopen(path string, raw []byte) error {
+	asked := r.plan.Store
+	r.plan.Store = ""
+	if err := json.Unmarshal(raw, &r.plan); err != nil {
+		return fmt.Errorf("read %s: %w", path, err)
+	}
+	if asked != "" && asked != r.plan.Store {
+		return &statusError{
+			code: exitFailed,
+			text: fmt.Sprintf("the rehearsal in %s is published at %s", r.dir, r.store()),
+			hint: "leave out --to to go on with it, or begin another one in another folder; nothing was written",
+		}
+	}
+	return nil
+}
+
+// store is the URL of where the rehearsal is published.
+func (r *rehearsal) store() string {
+	if r.plan.Store != "" {
+		return r.plan.Store
+	}
+	return "file:" + r.path("repository")
 }
 
 // start brings up the PC/SC service and everybody's token, in their hands, not yet in a reader.

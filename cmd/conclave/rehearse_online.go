@@ -16,6 +16,7 @@ import (
 	"conclave/transfer"
 	"conclave/transfer/client"
 	"conclave/transfer/publish"
+	"conclave/tui/text"
 )
 
 // onlineKeys makes the rehearsal's publisher, or reads its keys where it is there already.
@@ -42,13 +43,30 @@ func (r *rehearsal) onlineKeys() (snapshot, timestamp tuf.Key, err error) {
 	if err := os.WriteFile(file, []byte(hex.EncodeToString(secret)+"\n"), 0o600); err != nil {
 		return tuf.Key{}, tuf.Key{}, fmt.Errorf("write practice passphrase: %w", err)
 	}
-	made, err := r.p.initPublisher(context.Background(), publish.InitOptions{
-		Dir: r.path("online"), Store: "file:" + r.path("repository"), PassphraseFile: file, Practice: true,
-	})
+	address, err := r.address(context.Background())
 	if err != nil {
 		return tuf.Key{}, tuf.Key{}, err
 	}
+	made, err := r.p.initPublisher(context.Background(), publish.InitOptions{
+		Dir: r.path("online"), Store: r.store(), PassphraseFile: file, Practice: true, Vacant: true, PublicMetadata: address + "/metadata",
+		Examine: publish.ExamineOptions{Create: r.plan.CreateBucket, Prepare: true, Public: true},
+	})
+	if err != nil {
+		if made != nil {
+			r.p.found(made.Findings)
+		}
+		return tuf.Key{}, tuf.Key{}, err
+	}
 	return made.Snapshot, made.Timestamp, nil
+}
+
+// address is where anybody reads what the rehearsal publishes: metadata/ and targets/ lie below it.
+func (r *rehearsal) address(ctx context.Context) (string, error) {
+	store, err := publish.Open(r.store())
+	if err != nil {
+		return "", err
+	}
+	return publish.Address(ctx, store)
 }
 
 // publish pushes an act's bundle and downloads everything as an end user does,
@@ -75,7 +93,24 @@ func (r *rehearsal) publish(ctx context.Context, _ string, b *transfer.Bundle) e
 	v := report.Versions
 	fmt.Fprintf(r.p.out, "    published   root %d, targets %d, snapshot %d, timestamp %d\n",
 		v[tuf.Root], v[tuf.Targets], v[tuf.Snapshot], v[tuf.Timestamp])
-	return r.downloadAll(ctx, anchor)
+	if err := r.downloadAll(ctx, anchor); err != nil || r.plan.Store == "" {
+		return err
+	}
+	return r.mirror(ctx, pub.Store, anchor)
+}
+
+// mirror copies what was published elsewhere into the rehearsal's folder: the next act builds on it.
+func (r *rehearsal) mirror(ctx context.Context, from publish.Store, anchor []byte) error {
+	root, err := tuf.Parse(anchor)
+	if err != nil {
+		return err
+	}
+	to, err := publish.NewFolder(r.path("repository"))
+	if err != nil {
+		return err
+	}
+	_, err = publish.Pull(ctx, from, to, root)
+	return err
 }
 
 // stage gathers the files of all releases in one folder, without copying what is there.
@@ -136,7 +171,11 @@ func (r *rehearsal) downloadAll(ctx context.Context, anchor []byte) error {
 	if err := client.Init(cache, anchor); err != nil {
 		return err
 	}
-	repo, err := client.Open("file:"+r.path("repository", "metadata"), "file:"+r.path("repository", "targets"))
+	address, err := r.address(ctx)
+	if err != nil {
+		return err
+	}
+	repo, err := client.Open(address+"/metadata", address+"/targets")
 	if err != nil {
 		return err
 	}
@@ -157,5 +196,8 @@ func (r *rehearsal) downloadAll(ctx context.Context, anchor []byte) error {
 		}
 	}
 	fmt.Fprintf(r.p.out, "    downloaded  %d files, verified from the first root on\n", len(targets.Files()))
+	if r.plan.Store != "" {
+		fmt.Fprintf(r.p.out, "    from        %s\n", text.Clean(address))
+	}
 	return nil
 }

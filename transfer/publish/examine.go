@@ -27,6 +27,7 @@ type ExamineOptions struct {
 	Create  bool // make the store where it does not exist
 	Prepare bool // set right what can be: versions on
 	Private bool // only a CDN reads it, with an identity of its own; everybody else must be refused
+	Public  bool // clients read it without credentials: a store that is made here is opened to them, another one must be open
 }
 
 // An examined store can say whether it is fit to publish in.

@@ -27,10 +27,10 @@ const private = ".conclave"
 // advisory lock that every Conclave honours, so the folder may be shared by programs on one host.
 type Folder struct{ dir string }
 
-// NewFolder returns the store in dir, which is created where it is missing.
+// NewFolder returns the store in dir. A folder that is missing is an empty store: the first write creates it.
 func NewFolder(dir string) (*Folder, error) {
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return nil, fmt.Errorf("open store: %w", err)
+	if info, err := os.Stat(dir); err == nil && !info.IsDir() {
+		return nil, fmt.Errorf("open store: %s is not a folder", dir)
 	}
 	return &Folder{dir}, nil
 }
@@ -103,7 +103,11 @@ func (f *Folder) PutIf(ctx context.Context, name string, data []byte, old ETag) 
 	if err != nil {
 		return "", err
 	}
-	unlock, err := lock(ctx, filepath.Join(f.dir, private+".lock"))
+	lockFile := filepath.Join(f.dir, private+".lock")
+	if err := makeParents(lockFile); err != nil {
+		return "", err
+	}
+	unlock, err := lock(ctx, lockFile)
 	if err != nil {
 		return "", fmt.Errorf("lock store: %w", err)
 	}

@@ -34,17 +34,40 @@ func MarkPractice(ctx context.Context, s Store) error {
 	if marked, err := isPractice(ctx, s); err != nil || marked {
 		return err
 	}
-	for _, name := range []string{timestampName, documentName(tuf.Root, 1)} {
-		_, err := s.Get(ctx, name, io.Discard)
-		if err == nil {
-			return withHint(fmt.Errorf("mark store: %w: it holds %s already", ErrPractice, name), "use an empty store for rehearsals")
-		}
-		if !errors.Is(err, ErrNotFound) {
-			return fmt.Errorf("mark store: %w", err)
-		}
+	switch name, err := occupant(ctx, s); {
+	case err != nil:
+		return fmt.Errorf("mark store: %w", err)
+	case name != "":
+		return withHint(fmt.Errorf("mark store: %w: it holds %s already", ErrPractice, name), "use an empty store for rehearsals")
 	}
 	if err := s.PutNew(ctx, practiceMark, Bytes([]byte(markText))); err != nil {
 		return fmt.Errorf("mark store: %w", err)
+	}
+	return nil
+}
+
+// occupant names a file of the repository that a store holds already, "" for none.
+func occupant(ctx context.Context, s Store) (string, error) {
+	for _, name := range []string{timestampName, documentName(tuf.Root, 1)} {
+		_, err := s.Get(ctx, name, io.Discard)
+		if err == nil {
+			return name, nil
+		}
+		if !errors.Is(err, ErrNotFound) {
+			return "", err
+		}
+	}
+	return "", nil
+}
+
+// checkVacant refuses a store that holds a repository.
+func checkVacant(ctx context.Context, s Store) error {
+	name, err := occupant(ctx, s)
+	if err != nil {
+		return fmt.Errorf("init: %w", err)
+	}
+	if name != "" {
+		return withHint(fmt.Errorf("init: the store holds a repository already: %s", name), "nothing was made; name an empty place, such as another prefix")
 	}
 	return nil
 }
@@ -54,6 +77,7 @@ type InitOptions struct {
 	Dir      string // for publish.json, the keys and the state
 	Store    string // URL
 	Practice bool
+	Vacant   bool // refuse a store that holds a repository
 	// PassphraseFile holds the passphrase of the keys. Where it does not exist it is written, with
 	// Passphrase or, where that is nil, with a random one.
 	PassphraseFile string
@@ -102,6 +126,11 @@ func Init(ctx context.Context, o InitOptions) (*Initialised, error) {
 	made.Findings = Examine(ctx, store, o.Examine)
 	if !Fit(made.Findings) {
 		return made, withHint(fmt.Errorf("init: %w", ErrUnfit), "nothing was made; set right what has failed and run the same command again")
+	}
+	if o.Vacant {
+		if err := checkVacant(ctx, store); err != nil {
+			return made, err
+		}
 	}
 	if o.Practice {
 		if err := MarkPractice(ctx, store); err != nil {

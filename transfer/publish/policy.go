@@ -179,6 +179,17 @@ func (p *Policies) bucket() *Policy {
 	return all
 }
 
+// publicReading lets everybody read a whole bucket, and see what is missing in it.
+func publicReading(bucket, region string) *Policy {
+	p := &Policies{o: PolicyOptions{Bucket: bucket, Region: region}}
+	list := p.list()
+	list.Sid, list.Principal = "EverybodySeesWhatIsMissing", everybody
+	return &Policy{policyVersion, []Statement{
+		{Sid: "EverybodyReads", Effect: allow, Principal: everybody, Action: []string{"s3:GetObject"}, Resource: p.arn("*")},
+		list,
+	}}
+}
+
 func (p *Policies) exceptAdmins(conditions map[string]map[string]any) map[string]map[string]any {
 	if len(p.o.Admins) == 0 {
 		return conditions

@@ -25,6 +25,7 @@ type examination struct {
 	o        ExamineOptions
 	findings []Finding
 	scratch  []string // keys to be taken away
+	created  bool     // the bucket is new
 	http     *http.Client
 }
 
@@ -40,6 +41,7 @@ func (b *Bucket) Examine(ctx context.Context, o ExamineOptions) []Finding {
 	e := &examination{b: b, o: o, http: &http.Client{Timeout: publicTimeout}}
 	if e.bucket(ctx) {
 		e.versions(ctx)
+		e.open(ctx)
 		e.missing(ctx)
 		if e.createOnly(ctx) {
 			e.swap(ctx)
@@ -96,7 +98,27 @@ func (e *examination) create(ctx context.Context) error {
 		in.CreateBucketConfiguration = &types.CreateBucketConfiguration{LocationConstraint: types.BucketLocationConstraint(region)}
 	}
 	_, err := e.b.api.CreateBucket(ctx, in)
+	e.created = err == nil
 	return err
+}
+
+// open lets everybody read a bucket that was made here. Whatever else a bucket holds may be private: others are left alone.
+func (e *examination) open(ctx context.Context) {
+	if !e.created || !e.o.Public {
+		return
+	}
+	// Amazon refuses such a policy for as long as new buckets are blocked from it; other servers do not know the block.
+	_, _ = e.b.api.DeletePublicAccessBlock(ctx, &s3.DeletePublicAccessBlockInput{Bucket: &e.b.place.Bucket})
+	region := e.b.api.Options().Region
+	text, err := publicReading(e.b.place.Bucket, region).Text()
+	if err == nil {
+		_, err = e.b.api.PutBucketPolicy(ctx, &s3.PutBucketPolicyInput{Bucket: &e.b.place.Bucket, Policy: &text})
+	}
+	if err != nil {
+		e.failed("public reading", Failed, fmt.Errorf("let everybody read the bucket: %w", e.b.explain(actSwap, err)))
+		return
+	}
+	e.find("public reading", Changed, "everybody may read the bucket from now on", "")
 }
 
 func (e *examination) clock(out *s3.HeadBucketOutput) {
@@ -264,7 +286,11 @@ func (e *examination) access(ctx context.Context) {
 	case e.o.Private:
 		e.find("public access", Fine, fmt.Sprintf("anybody is refused (%d), as intended", there), "")
 	case there != http.StatusOK:
-		e.find("public access", Warning, fmt.Sprintf("clients cannot read it without credentials (%d)", there),
+		state := Warning
+		if e.o.Public {
+			state = Failed
+		}
+		e.find("public access", state, fmt.Sprintf("clients cannot read it without credentials (%d)", there),
 			`"conclave publish policy" prints a policy for public reading; behind a CDN with an identity of its own, say --private`)
 	default:
 		e.find("public access", Fine, "anybody can read it", "")

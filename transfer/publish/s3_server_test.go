@@ -3,43 +3,35 @@
 package publish_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
-	"net"
-	"net/http"
 	"os"
-	"os/exec"
-	"path/filepath"
-	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
 	"conclave/transfer/publish"
+	"conclave/transfer/publish/s3test"
 )
 
-// The server's administrator. Nothing else is behind this key.
+// The server's administrator.
 const (
-	rootAccess = "practice"
-	rootSecret = "practice-secret"
+	rootAccess = s3test.Access
+	rootSecret = s3test.Secret
 )
 
-// A server is a real S3 server on this machine: it checks signatures, policies, conditions and checksums.
+// A server is a real S3 server on this machine.
 type server struct {
-	url     string
-	binary  string
-	process *exec.Cmd
-	said    *bytes.Buffer
+	url    string
+	binary string
+	*s3test.Server
 
-	mu          sync.Mutex
-	credentials string // file, written under mu
+	mu sync.Mutex // for profile
 }
 
 // theServer is one for all tests; each has buckets of its own.
@@ -47,7 +39,6 @@ var theServer struct {
 	sync.Mutex
 	running *server
 	err     error
-	dir     string
 }
 
 func init() { atEnd = append(atEnd, stopServer) }
@@ -56,11 +47,9 @@ func init() { atEnd = append(atEnd, stopServer) }
 func stopServer() {
 	theServer.Lock()
 	defer theServer.Unlock()
-	if s := theServer.running; s != nil {
-		_ = s.process.Process.Kill()
-		_ = s.process.Wait()
+	if theServer.running != nil {
+		theServer.running.Close()
 	}
-	_ = os.RemoveAll(theServer.dir)
 }
 
 // startServer returns the running server. Where it cannot be built, the test is skipped; in CI it fails.
@@ -80,98 +69,25 @@ func startServer(t testing.TB) *server {
 	return theServer.running
 }
 
+// newServer starts one and makes this process one that finds its administrator's credentials.
 func newServer() (*server, error) {
-	built, err := exec.Command("go", "-C", "../../testdata/s3", "tool", "-n", "versitygw").Output()
-	if err != nil {
-		var exit *exec.ExitError
-		if errors.As(err, &exit) {
-			err = fmt.Errorf("%w: %s", err, exit.Stderr)
-		}
-		return nil, fmt.Errorf("build versitygw: %w", err)
-	}
-	dir, err := os.MkdirTemp("", "conclave-s3-")
+	s, err := s3test.Start("../../testdata/s3")
 	if err != nil {
 		return nil, err
 	}
-	theServer.dir = dir
-	for _, sub := range []string{"data", "versions", "users"} {
-		if err := os.Mkdir(filepath.Join(dir, sub), 0o700); err != nil {
+	for name, value := range s.Environment() {
+		if err := os.Setenv(name, value); err != nil {
 			return nil, err
 		}
 	}
-	port, err := freePort()
-	if err != nil {
-		return nil, err
-	}
-	s := &server{url: "http://" + port, binary: strings.TrimSpace(string(built)), said: &bytes.Buffer{}}
-	s.process = exec.Command(s.binary, "--quiet", "--keep-alive", "--port", port,
-		"--access", rootAccess, "--secret", rootSecret, "--health", "/-healthz", "--iam-dir", filepath.Join(dir, "users"),
-		"posix", "--versioning-dir", filepath.Join(dir, "versions"), filepath.Join(dir, "data"))
-	s.process.Stdout, s.process.Stderr = s.said, s.said
-	endWithUs(s.process)
-	if err := s.process.Start(); err != nil {
-		return nil, err
-	}
-	if err := s.environment(dir); err != nil {
-		return nil, err
-	}
-	return s, s.wait()
-}
-
-func freePort() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
-	}
-	return l.Addr().String(), l.Close()
-}
-
-// wait returns when the server answers.
-func (s *server) wait() error {
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
-	defer cancel()
-	tick := time.NewTicker(20 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		answer, err := http.Get(s.url + "/-healthz")
-		if err == nil {
-			answer.Body.Close()
-			return nil
-		}
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("start versitygw: %w: %s", err, s.said)
-		case <-tick.C:
-		}
-	}
-}
-
-// environment makes this process one that finds the administrator's credentials as any program does, and
-// none of the person's who runs the tests.
-func (s *server) environment(dir string) error {
-	s.credentials = filepath.Join(dir, "credentials")
-	for name, value := range map[string]string{
-		"AWS_SHARED_CREDENTIALS_FILE": s.credentials, "AWS_CONFIG_FILE": os.DevNull, "AWS_EC2_METADATA_DISABLED": "true",
-		"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": "", "AWS_SESSION_TOKEN": "", "AWS_REGION": "", "AWS_DEFAULT_REGION": "",
-		"AWS_ENDPOINT_URL": "", "AWS_ENDPOINT_URL_S3": "", "AWS_PROFILE": "",
-	} {
-		if err := os.Setenv(name, value); err != nil {
-			return err
-		}
-	}
-	return s.profile("default", rootAccess, rootSecret)
+	return &server{url: s.URL, binary: s.Binary, Server: s}, nil
 }
 
 // profile adds a section to the credentials file.
 func (s *server) profile(name, access, secret string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	f, err := os.OpenFile(s.credentials, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = fmt.Fprintf(f, "[%s]\naws_access_key_id = %s\naws_secret_access_key = %s\n", name, access, secret)
-	return errors.Join(err, f.Close())
+	return s.Profile(name, access, secret)
 }
 
 // A bucket is one of the server's, and how the tests look into it.

@@ -36,6 +36,20 @@ func OpenSource(raw string) (Store, error) {
 	return Open(raw)
 }
 
+// Address is the base below which clients without credentials find a store's metadata/ and targets/.
+func Address(ctx context.Context, s Store) (string, error) {
+	switch s := s.(type) {
+	case *Folder:
+		return "file:" + s.Dir(), nil
+	case interface {
+		PublicURL(ctx context.Context, name string) (string, error)
+	}:
+		public, err := s.PublicURL(ctx, timestampName)
+		return strings.TrimSuffix(public, "/"+timestampName), err
+	}
+	return "", errors.New("this store has no address of its own")
+}
+
 // errReadOnly is what a web address answers to every write.
 var errReadOnly = errors.New("nothing can be put at a web address")
 

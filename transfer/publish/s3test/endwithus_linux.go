@@ -1,4 +1,4 @@
-package publish_test
+package s3test
 
 import (
 	"os/exec"
