@@ -67,7 +67,7 @@ DIR/trusted     the first root          DIR/record   what happened
 DIR/tokens      the virtual YubiKeys    DIR/online   the online keys`,
 		Example: "  conclave rehearse\n  conclave rehearse /tmp/practice --auto --holders 7 --root-threshold 4\n" +
 			"  conclave rehearse --auto --to s3://updates-practice/tool --create-bucket",
-		Args:    cobra.MaximumNArgs(1),
+		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			dir := "rehearsal"
 			if len(args) == 1 {

@@ -34,16 +34,21 @@ func TestMain(m *testing.M) {
 
 // TestScripts plays every script of testdata/script through the real program, with real
 // libpcsclite talking to virtual tokens that live in this process.
-func TestScripts(t *testing.T) {
+func TestScripts(t *testing.T) { runScripts(t, "testdata/script", setup) }
+
+func runScripts(t *testing.T, dir string, setup func(*testscript.Env) error) {
+	storage := newStorage(t)
 	testscript.Run(t, testscript.Params{
-		Dir:                 "testdata/script",
+		Dir:                 dir,
 		UpdateScripts:       *update,
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		Setup:               setup,
+		Condition:           storage.condition,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"tty": ttyCmd, "see": seeCmd, "keys": keysCmd, "press": pressCmd, "leaf": leafCmd, "shot": shotCmd, "resize": resizeCmd, "exits": exitsCmd, "die": dieCmd,
 			"token": tokenCmd, "hear": hearCmd, "flip": flipCmd, "replace": replaceCmd, "exit": exitCmd,
+			"s3": storage.cmd,
 		},
 	})
 }

@@ -7,6 +7,8 @@ import (
 	"maps"
 	"testing"
 
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+
 	"conclave/transfer/publish"
 )
 
@@ -89,5 +91,28 @@ func TestPublicURLIsWhereClientsReadAnObject(t *testing.T) {
 	got, err := s.PublicURL(context.Background(), "targets/x+y")
 	if want := "https://s3.eu-central-1.amazonaws.com/bucket.of.ours/a%20b/targets/x%2By"; err != nil || got != want {
 		t.Errorf("%s, %v", got, err)
+	}
+}
+
+func TestABucketThatIsMadeForClientsIsOpenToThem(t *testing.T) {
+	s := startServer(t)
+	b := &bucket{t: t, server: s, name: "made-for-clients", api: s.client(rootAccess, rootSecret)}
+	store, ctx := b.open("some/prefix", s.url), context.Background()
+	got := publish.Examine(ctx, store, publish.ExamineOptions{Create: true, Prepare: true, Public: true})
+	if s := states(got); s["public reading"] != publish.Changed || s["public access"] != publish.Fine || s["missing objects in public"] != publish.Fine {
+		t.Errorf("found %v", got)
+	}
+}
+
+// What lies in a bucket of somebody else may be private.
+func TestABucketThatIsThereIsNotOpened(t *testing.T) {
+	s := startServer(t)
+	b := &bucket{t: t, server: s, name: "not-for-clients", api: s.client(rootAccess, rootSecret)}
+	ctx := context.Background()
+	_, err := b.api.CreateBucket(ctx, &s3.CreateBucketInput{Bucket: &b.name})
+	must(t, err)
+	got := publish.Examine(ctx, b.open("", s.url), publish.ExamineOptions{Create: true, Prepare: true, Public: true})
+	if states(got)["public access"] != publish.Failed || publish.Fit(got) {
+		t.Errorf("found %v", got)
 	}
 }

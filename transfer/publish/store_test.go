@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -240,4 +241,19 @@ func TestLargeFilesCostConstantMemory(t *testing.T) {
 	if used := after.TotalAlloc - before.TotalAlloc; used > 4<<20 {
 		t.Errorf("%d MiB were allocated for a file of %d MiB", used>>20, size>>20)
 	}
+}
+
+// Somebody mistypes the folder of a store and looks at it.
+func TestLookingAtAFolderMakesNone(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "mistyped")
+	s, err := publish.Open("file:" + dir)
+	must(t, err)
+	if _, err := s.Get(context.Background(), "metadata/timestamp.json", io.Discard); !errors.Is(err, publish.ErrNotFound) {
+		t.Errorf("error is %v", err)
+	}
+	if _, err := os.Stat(dir); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the folder is there: %v", err)
+	}
+	_, err = s.PutIf(context.Background(), "metadata/timestamp.json", []byte("first"), publish.Absent)
+	must(t, err)
 }
