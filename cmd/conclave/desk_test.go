@@ -14,6 +14,7 @@ import (
 	"conclave/ceremony"
 	"conclave/ceremony/record"
 	"conclave/hsm/virtual"
+	"conclave/transfer"
 )
 
 // A tokenDesk is the smart card service of one script and the tokens on the desk
@@ -142,6 +143,13 @@ func heard(ts *testscript.TestScript, dir string, places [][]string) []string {
 		words = append(words, doc.Digest().Words()[position-1])
 	}
 	return words
+}
+
+// words BUNDLE FILE writes the words of a bundle's root into a file, as somebody copies them off the printed record.
+func wordsCmd(ts *testscript.TestScript, _ bool, args []string) {
+	b, err := transfer.Read(ts.MkAbs(args[0]))
+	ts.Check(err)
+	ts.Check(os.WriteFile(ts.MkAbs(args[1]), []byte(strings.Join(b.Root().Digest().Words(), " ")+"\n"), 0o644))
 }
 
 // flip FILE OFFSET changes one byte of a file; a negative offset counts from the end.

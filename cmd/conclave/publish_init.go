@@ -63,9 +63,11 @@ objects answered with 404, the clocks together, and who can read it.`,
 	f.BoolVar(&o.Practice, "practice", false, "a store for rehearsals; it takes nothing else")
 	f.BoolVar(&o.Examine.Create, "create-bucket", false, "make the bucket where it does not exist")
 	f.BoolVar(&o.Examine.Prepare, "prepare", false, "set the bucket right where it can be: keep old versions")
+	f.BoolVar(&o.Examine.Public, "public-read", false, "clients read the bucket itself: a new one is opened to everybody, another one must be open")
 	f.BoolVar(&o.Examine.Private, "private", false, "nobody but a CDN with an identity of its own shall read the bucket")
 	f.BoolVar(&check, "check", false, "only examine the store; make nothing")
 	f.BoolVar(&printConfig, "print-config", false, "print the configuration that was made")
+	cmd.MarkFlagsMutuallyExclusive("private", "public-read")
 	_ = cmd.MarkFlagRequired("store")
 	return cmd
 }

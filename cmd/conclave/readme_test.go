@@ -5,9 +5,11 @@ import (
 	"os/exec"
 	"strings"
 	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// TestReadmeStory runs the console lines of the README one after the other, as a reader would.
+// TestReadmeStory runs the first console lines of the README one after the other, as a reader would.
 func TestReadmeStory(t *testing.T) {
 	raw, err := os.ReadFile("../../README.md")
 	if err != nil {
@@ -22,7 +24,7 @@ func TestReadmeStory(t *testing.T) {
 		t.Fatal(err)
 	}
 	ran := 0
-	for _, line := range consoleLines(string(raw)) {
+	for _, line := range consoleBlocks(string(raw))[0] {
 		cmd := exec.Command("sh", "-c", line)
 		cmd.Dir = dir
 		cmd.Env = append(os.Environ(), "PATH="+bin+":"+os.Getenv("PATH"))
@@ -36,19 +38,53 @@ func TestReadmeStory(t *testing.T) {
 	}
 }
 
-// consoleLines are the commands in the README's console blocks.
-func consoleLines(readme string) []string {
-	var lines []string
+// consoleBlocks are the commands in the README's console blocks.
+func consoleBlocks(readme string) [][]string {
+	var blocks [][]string
 	inside := false
-	for _, line := range strings.Split(readme, "\n") {
+	for line := range strings.Lines(readme) {
+		line = strings.TrimSuffix(line, "\n")
 		switch {
 		case strings.HasPrefix(line, "```"):
-			inside = line == "```console"
+			if inside = line == "```console"; inside {
+				blocks = append(blocks, nil)
+			}
 		case inside && strings.HasPrefix(line, "$ "):
-			lines = append(lines, line[2:])
+			last := len(blocks) - 1
+			blocks[last] = append(blocks[last], line[2:])
 		}
 	}
-	return lines
+	return blocks
+}
+
+// TestReadmeRelease plays the README's second story by a script, because keyholders take part in it; its lines stand in
+// the script as they stand in the README.
+func TestReadmeRelease(t *testing.T) {
+	readme, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	script, err := os.ReadFile("testdata/readme/release.txtar")
+	if err != nil {
+		t.Fatal(err)
+	}
+	story := consoleBlocks(string(readme))[1]
+	if len(story) != 10 {
+		t.Errorf("the README tells the story in %d lines", len(story))
+	}
+	rest := string(script)
+	for _, line := range story {
+		_, behind, found := strings.Cut(rest, line)
+		if !found {
+			t.Fatalf("the script does not run this line of the README, or not in its place:\n%s", line)
+		}
+		rest = behind
+	}
+	world := newWeb(t)
+	runScripts(t, "testdata/readme", world.storage, func(e *testscript.Env) error {
+		world.setup(e)
+		return setup(e)
+	})
 }
 
 // TestReadmeListsExitCodes holds the README's table against the program's help.

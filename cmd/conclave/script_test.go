@@ -34,10 +34,9 @@ func TestMain(m *testing.M) {
 
 // TestScripts plays every script of testdata/script through the real program, with real
 // libpcsclite talking to virtual tokens that live in this process.
-func TestScripts(t *testing.T) { runScripts(t, "testdata/script", setup) }
+func TestScripts(t *testing.T) { runScripts(t, "testdata/script", newStorage(t), setup) }
 
-func runScripts(t *testing.T, dir string, setup func(*testscript.Env) error) {
-	storage := newStorage(t)
+func runScripts(t *testing.T, dir string, storage *storage, setup func(*testscript.Env) error) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 dir,
 		UpdateScripts:       *update,
@@ -48,7 +47,7 @@ func runScripts(t *testing.T, dir string, setup func(*testscript.Env) error) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"tty": ttyCmd, "see": seeCmd, "keys": keysCmd, "press": pressCmd, "leaf": leafCmd, "shot": shotCmd, "resize": resizeCmd, "exits": exitsCmd, "die": dieCmd,
 			"token": tokenCmd, "hear": hearCmd, "flip": flipCmd, "replace": replaceCmd, "exit": exitCmd,
-			"s3": storage.cmd,
+			"s3": storage.cmd, "words": wordsCmd,
 		},
 	})
 }
