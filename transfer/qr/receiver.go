@@ -13,7 +13,7 @@ import (
 )
 
 // MaxTransfers is how many transfers a Receiver follows at a time. Each needs
-// at most what ur.Decoder does, so all of them 64 MiB.
+// at most what ur.Decoder does, so all of them 96 MiB.
 const MaxTransfers = 4
 
 // takeover is how many frames in a row another transfer must have before it counts as the one that is read.

@@ -10,7 +10,7 @@ type Style int
 
 // The styles.
 const (
-	Dense      Style = iota // for Conclave: base45, and parts that elimination makes the most of
+	Dense      Style = iota // for Conclave: all that a symbol holds, and weighted parts, nearly each of which is news
 	Compatible              // for other BC-UR programs and keyboard scanners: ur:bytes text, every part in turn
 )
 
@@ -34,7 +34,7 @@ type Sender struct {
 	style   Style
 	chars   int
 	encoder *ur.Encoder
-	order   *ur.Sequence
+	seq     uint32 // of the frame
 	short   string
 	frame   Frame
 }
@@ -67,10 +67,7 @@ func (s *Sender) Resize(chars int) error {
 	if err != nil {
 		return &TooLargeError{len(message), chars, err}
 	}
-	s.chars, s.encoder, s.order = chars, encoder, encoder.Dense()
-	if s.style == Compatible {
-		s.order = encoder.Compatible()
-	}
+	s.chars, s.encoder, s.seq = chars, encoder, 0
 	s.Next()
 	return nil
 }
@@ -80,21 +77,25 @@ func (s *Sender) Frame() Frame { return s.frame }
 
 // Next goes on to the next frame and returns it. Where one frame is all, it stays.
 func (s *Sender) Next() Frame {
-	if s.short != "" {
-		s.frame = Frame{1, 1, s.short}
-	} else {
-		s.frame = s.At(int(s.order.Next()))
-	}
+	s.seq = s.encoder.Stream().After(s.seq)
+	s.frame = s.At(int(s.seq))
 	return s.frame
 }
 
-// At is the frame of the part of that number, from 1. Paper has the first Parts() of them, and some more.
+// At is the frame of the part of that number, from 1 to ur.LastSeq.
 func (s *Sender) At(seq int) Frame {
 	if s.short != "" {
 		return Frame{1, 1, s.short}
 	}
-	p := s.encoder.Part(uint32(max(seq, 1)))
+	p := s.part(uint32(max(seq, 1)))
 	return Frame{int(p.Seq), p.Fragments, s.style.form().Write(p)}
+}
+
+func (s *Sender) part(seq uint32) ur.Part {
+	if s.style == Compatible {
+		return s.encoder.Part(seq)
+	}
+	return s.encoder.Weighted(seq)
 }
 
 // Parts is how many frames are enough when none is lost.
@@ -124,9 +125,21 @@ func (s *Sender) Printed() []Frame {
 		return []Frame{s.At(1)}
 	}
 	spare := max(2, n/5)
+	seqs := s.encoder.Spare(spare)
+	if s.style == Dense {
+		seqs = upTo(n, spare)
+	}
 	var list []Frame
-	for order := s.encoder.Dense(); len(list) < n+spare; {
-		list = append(list, s.At(int(order.Next())))
+	for _, seq := range append(upTo(0, n), seqs...) {
+		list = append(list, s.At(int(seq)))
+	}
+	return list
+}
+
+// upTo are the n numbers after start.
+func upTo(start, n int) (list []uint32) {
+	for i := range n {
+		list = append(list, uint32(start+i+1))
 	}
 	return list
 }

@@ -177,7 +177,7 @@ func TestAnswerOfManySignaturesTakesMoreFrames(t *testing.T) {
 		chars int
 		parts int
 	}{
-		{qr.Dense, chars("80x24"), 5}, {qr.Dense, chars("120x40"), 1}, {qr.Compatible, chars("120x40"), 2},
+		{qr.Dense, chars("80x24"), 4}, {qr.Dense, chars("120x40"), 1}, {qr.Compatible, chars("120x40"), 2},
 	} {
 		s := mustSender(t, m, c.style, c.chars)
 		if s.Parts() != c.parts {
@@ -326,7 +326,7 @@ func TestOtherTextsDoNoHarm(t *testing.T) {
 	s := mustSender(t, mustFile(t, content), qr.Dense, 300)
 	r := qr.NewReceiver(newClock().now)
 	for p := (qr.Progress{}); !p.Done; {
-		for _, text := range []string{"https://example.com", "", "C1:", s.Frame().Text[:40], "$AAAA", strings.Repeat("C1:", 4000)} {
+		for _, text := range []string{"https://example.com", "", "*", s.Frame().Text[:40], "$AAAA", strings.Repeat("C1:", 4000)} {
 			if _, err := r.Add(text); err == nil {
 				t.Fatalf("%.20q was taken", text)
 			}
@@ -413,7 +413,7 @@ func TestBundleCrossesWithoutAnyBase(t *testing.T) {
 
 func TestTooSmallSymbolsAreRefused(t *testing.T) {
 	for name, c := range map[string]struct{ bytes, chars int }{
-		"a symbol that holds nothing": {100, 40}, "too many frames": {1 << 20, 100},
+		"a symbol that holds nothing": {100, 30}, "too many frames": {1 << 20, 100},
 	} {
 		_, err := qr.NewSender(mustFile(t, noise(c.bytes, 1)), qr.Dense, c.chars)
 		var large *qr.TooLargeError

@@ -6,10 +6,17 @@
 //
 // There are three forms:
 //
-//	C1:BASE45                 a part: its CBOR and the CRC-32 of that, in base45 (RFC 9285)
-//	UR:BYTES/SEQ-K/BYTEWORDS  the same part for BC-UR programs; UR:BYTES/BYTEWORDS where it is the only one
-//	$DIGITS                   a short message that stands alone: its bytes and their CRC-16, as
-//	                          one little-endian number, in as few base45 digits as hold it, lowest first
+//	*DIGITS                   a part: a fragment or a weighted one
+//	UR:BYTES/SEQ-K/BYTEWORDS  a part for BC-UR programs; UR:BYTES/BYTEWORDS where it is the only one
+//	$DIGITS                   a short message that stands alone: its bytes and their CRC-16
+//
+// DIGITS are bytes as one little-endian number, in as few of base45's digits
+// (RFC 9285) as hold it, lowest first: 3 % fewer than base45 itself takes. Those of a part are
+//
+//	[CRC-32 of all that follows, CRC-32 of the message, sequence number, data, bytes of the message]
+//
+// of 4, 4, 2, any and 3 bytes, big-endian but for the last, whose high byte comes last: it is small, so
+// that the text never ends in a space, which some scanners would cut off. How many fragments there are follows from the two lengths.
 package armour
 
 import (
@@ -24,11 +31,13 @@ import (
 )
 
 const (
-	densePrefix = "C1:"
+	densePrefix = "*"
 	urPrefix    = "UR:"
 	urBytes     = "UR:BYTES/"
 	shortPrefix = "$"
 	crcSize     = 4
+	headSize    = crcSize + 4 + 2 // of a dense part, before the data
+	lengthSize  = 3               // and behind
 )
 
 // MaxText is the length of the longest text that a symbol carries: version 40-L, alphanumeric.
@@ -40,10 +49,15 @@ type Frame struct {
 	Short []byte // not nil where the text was a short message; there is no part then
 }
 
-// Dense is the part in base45.
+// Dense is a part that is a fragment or weighted, numbered up to ur.LastSeq.
 func Dense(p ur.Part) string {
-	raw := p.CBOR()
-	return densePrefix + base45(binary.BigEndian.AppendUint32(raw, crc32.ChecksumIEEE(raw)))
+	b := make([]byte, crcSize, headSize+len(p.Data)+lengthSize)
+	b = binary.BigEndian.AppendUint32(b, p.Sum)
+	b = binary.BigEndian.AppendUint16(b, uint16(p.Seq))
+	b = append(b, p.Data...)
+	b = append(b, byte(p.Length), byte(p.Length>>8), byte(p.Length>>16))
+	binary.BigEndian.PutUint32(b, crc32.ChecksumIEEE(b[crcSize:]))
+	return densePrefix + digits(b)
 }
 
 // UR is the part as other BC-UR programs read it, in upper case.
@@ -109,18 +123,32 @@ func upper(s string) string {
 }
 
 func parseDense(text string) (Frame, error) {
-	raw, err := parseBase45(text)
+	raw, err := parseDigits(text)
 	if err != nil {
 		return Frame{}, &CorruptError{err}
 	}
-	if len(raw) <= crcSize {
+	size := len(raw) - headSize - lengthSize
+	if size < 1 {
 		return Frame{}, corrupt("it is cut off")
 	}
-	raw, sum := raw[:len(raw)-crcSize], raw[len(raw)-crcSize:]
-	if crc32.ChecksumIEEE(raw) != binary.BigEndian.Uint32(sum) {
+	if crc32.ChecksumIEEE(raw[crcSize:]) != binary.BigEndian.Uint32(raw) {
 		return Frame{}, corrupt("its checksum is wrong")
 	}
-	return part(raw)
+	l := raw[headSize+size:]
+	length := int(l[0]) | int(l[1])<<8 | int(l[2])<<16
+	p := ur.Part{
+		Stream: ur.Stream{Fragments: (length + size - 1) / size, Length: length, Size: size, Sum: binary.BigEndian.Uint32(raw[crcSize:])},
+		Seq:    uint32(binary.BigEndian.Uint16(raw[2*crcSize:])),
+		Data:   raw[headSize : headSize+size],
+	}
+	p.Weighted = p.Seq > uint32(p.Fragments)
+	if p.Seq == 0 {
+		return Frame{}, corrupt("its number is 0")
+	}
+	if err := p.Check(); err != nil {
+		return Frame{}, &CorruptError{err}
+	}
+	return Frame{Part: p}, nil
 }
 
 func part(raw []byte) (Frame, error) {
@@ -185,7 +213,7 @@ type Form struct {
 
 // The forms of a part.
 var (
-	DenseForm = Form{Dense, func(s ur.Stream) int { return len(densePrefix) + base45Len(s.LargestPart()+crcSize) }}
+	DenseForm = Form{Dense, func(s ur.Stream) int { return len(densePrefix) + digitsLen(headSize+s.Size+lengthSize) }}
 	URForm    = Form{UR, urChars}
 )
 

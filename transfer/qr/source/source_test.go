@@ -366,8 +366,8 @@ func TestTextIsToldFromPictures(t *testing.T) {
 		head []byte
 		want bool
 	}{
-		"a frame":         {[]byte("C1:ABC\n"), true},
-		"a paste":         {[]byte("\x1b[200~C1:ABC"), true},
+		"a frame":         {[]byte("*ABC\n"), true},
+		"a paste":         {[]byte("\x1b[200~*ABC"), true},
 		"nothing":         {nil, false},
 		"a GIF":           {files(t)["gif"], false},
 		"a PGM":           {files(t)["pgm"], false},

@@ -1,9 +1,6 @@
 package ur
 
-import (
-	"bytes"
-	"math/bits"
-)
+import "bytes"
 
 // A Decoder puts one message together. It solves the parts as equations over
 // fragments, so that every part which is not a combination of earlier ones counts.
@@ -15,15 +12,16 @@ type Decoder struct {
 	message []byte
 }
 
-// A row says that the fragments of mix, exclusive-ored, are data.
+// A row is data = a fragment + the fragments behind it, each times its weight in mix. Where mix is nil it is the
+// fragment itself.
 type row struct {
-	mix  []uint64
-	data []byte
+	mix  []byte
+	data []byte // nil where there is no row
 }
 
 // NewDecoder makes a decoder for the message that p is a part of. It does not add p.
 func NewDecoder(p Part) (*Decoder, error) {
-	if err := p.check(); err != nil {
+	if err := p.Check(); err != nil {
 		return nil, err
 	}
 	d := &Decoder{stream: p.Stream, mixer: newMixer(p.Stream)}
@@ -55,11 +53,7 @@ func (d *Decoder) Add(p Part) (news bool, err error) {
 	if d.message != nil {
 		return false, nil
 	}
-	mix := make([]uint64, (d.stream.Fragments+63)/64)
-	for _, i := range d.mixer.choose(p.Seq) {
-		mix[i/64] |= 1 << (i % 64)
-	}
-	news, err = d.eliminate(row{mix, bytes.Clone(p.Data)})
+	news, err = d.eliminate(d.mixer.mix(p), bytes.Clone(p.Data))
 	if err == nil && d.rank == d.stream.Fragments {
 		err = d.solve()
 	}
@@ -69,29 +63,46 @@ func (d *Decoder) Add(p Part) (news bool, err error) {
 	return news && err == nil, err
 }
 
-// eliminate takes every known row out of r. What is left is news, nothing, or a contradiction.
-func (d *Decoder) eliminate(r row) (news bool, err error) {
-	for w := range r.mix {
-		for r.mix[w] != 0 {
-			first := 64*w + bits.TrailingZeros64(r.mix[w])
-			known := d.rows[first]
-			if known.mix == nil {
-				d.rows[first] = r
-				d.rank++
-				return true, nil
-			}
-			for i := w; i < len(r.mix); i++ {
-				r.mix[i] ^= known.mix[i]
-			}
-			xor(r.data, known.data)
+// eliminate takes every known row out of an equation. What is left is news, nothing, or a contradiction.
+func (d *Decoder) eliminate(mix, data []byte) (news bool, err error) {
+	for i := range mix {
+		weight := mix[i]
+		if weight == 0 {
+			continue
 		}
+		known := d.rows[i]
+		if known.data == nil {
+			d.rows[i] = newRow(mix[i:], data)
+			d.rank++
+			return true, nil
+		}
+		addTimes(mix[i+1:], known.mix, weight)
+		addTimes(data, known.data, weight)
 	}
-	for _, c := range r.data {
-		if c != 0 {
-			return false, ErrContradiction
-		}
+	if !zero(data) {
+		return false, ErrContradiction
 	}
 	return false, nil
+}
+
+// newRow divides an equation by its first weight, which is not zero.
+func newRow(mix, data []byte) row {
+	inverse := inverses[mix[0]]
+	scale(data, inverse)
+	if mix = mix[1:]; zero(mix) {
+		return row{nil, data}
+	}
+	scale(mix, inverse)
+	return row{mix, data}
+}
+
+func zero(b []byte) bool {
+	for _, c := range b {
+		if c != 0 {
+			return false
+		}
+	}
+	return true
 }
 
 // solve takes later fragments out of earlier rows, and checks what comes out.
@@ -99,18 +110,13 @@ func (d *Decoder) solve() error {
 	message := make([]byte, d.stream.Fragments*d.stream.Size)
 	for first := d.stream.Fragments - 1; first >= 0; first-- {
 		r := d.rows[first]
-		r.mix[first/64] &^= 1 << (first % 64)
-		for w := first / 64; w < len(r.mix); w++ {
-			for ; r.mix[w] != 0; r.mix[w] &= r.mix[w] - 1 {
-				xor(r.data, d.rows[64*w+bits.TrailingZeros64(r.mix[w])].data)
-			}
+		for i, weight := range r.mix {
+			addTimes(r.data, d.rows[first+1+i].data, weight)
 		}
 		copy(message[first*d.stream.Size:], r.data)
 	}
-	for _, c := range message[d.stream.Length:] {
-		if c != 0 {
-			return ErrContradiction
-		}
+	if !zero(message[d.stream.Length:]) {
+		return ErrContradiction
 	}
 	if message = message[:d.stream.Length:d.stream.Length]; checksum(message) != d.stream.Sum {
 		return ErrContradiction
@@ -131,7 +137,7 @@ func (d *Decoder) Borrow(from *Decoder) error {
 		if !known(start, end) {
 			continue
 		}
-		p := Part{d.stream, uint32(i + 1), make([]byte, d.stream.Size)}
+		p := Part{Stream: d.stream, Seq: uint32(i + 1), Data: make([]byte, d.stream.Size)}
 		copy(p.Data, message[start:end])
 		if _, err := d.Add(p); err != nil {
 			return err
@@ -148,7 +154,7 @@ func (d *Decoder) known() (covers func(start, end int) bool, message []byte) {
 	message = make([]byte, d.stream.Fragments*d.stream.Size)
 	have := make([]bool, d.stream.Fragments)
 	for i, r := range d.rows {
-		if r.mix != nil && single(r.mix) {
+		if r.data != nil && r.mix == nil {
 			have[i] = true
 			copy(message[i*d.stream.Size:], r.data)
 		}
@@ -161,13 +167,4 @@ func (d *Decoder) known() (covers func(start, end int) bool, message []byte) {
 		}
 		return true
 	}, message
-}
-
-// single reports whether one bit is set.
-func single(mix []uint64) bool {
-	n := 0
-	for _, w := range mix {
-		n += bits.OnesCount64(w)
-	}
-	return n == 1
 }

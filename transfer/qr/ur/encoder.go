@@ -3,6 +3,7 @@ package ur
 import (
 	"crypto/subtle"
 	"fmt"
+	"slices"
 )
 
 // An Encoder cuts one message into parts.
@@ -52,81 +53,45 @@ func evenSize(length, limit int) int {
 // Stream is what all parts have in common.
 func (e *Encoder) Stream() Stream { return e.stream }
 
-// Part is the part of that number, from 1.
+// Part is the standard's part of that number, from 1.
 func (e *Encoder) Part(seq uint32) Part {
-	p := Part{e.stream, max(seq, 1), make([]byte, e.stream.Size)}
+	p := Part{Stream: e.stream, Seq: max(seq, 1), Data: make([]byte, e.stream.Size)}
 	for _, i := range e.mixer.choose(p.Seq) {
 		xor(p.Data, e.fragments[i])
 	}
 	return p
 }
 
-// Degree is the number of fragments in the part of that number.
-func (e *Encoder) Degree(seq uint32) int { return e.mixer.degree(max(seq, 1)) }
-
-// LastSeq is where a Sequence begins again with the mixed parts: numbers up to it take three bytes in a part.
-const LastSeq = 1<<16 - 1
-
-// A Sequence says in which order parts are shown. The zero value is not usable.
-type Sequence struct {
-	encoder   *Encoder
-	low, high int    // fragments that a mixed part may have
-	all       uint32 // number of the part of all fragments, which is shown first of the mixed ones; 0 for none
-	seq       uint32
+// Weighted is the part of that number, from 1: a fragment, or weighted.
+func (e *Encoder) Weighted(seq uint32) Part {
+	if seq <= uint32(e.stream.Fragments) {
+		return e.Part(seq)
+	}
+	p := Part{Stream: e.stream, Seq: seq, Data: make([]byte, e.stream.Size), Weighted: true}
+	for i, w := range e.mixer.weights(seq) {
+		addTimes(p.Data, e.fragments[i], w)
+	}
+	return p
 }
 
-// Compatible is the standard's order: every part, one after the other. Decoders
-// that cannot eliminate need it.
-func (e *Encoder) Compatible() *Sequence {
-	return &Sequence{encoder: e, low: 1, high: e.stream.Fragments}
-}
-
-// smallMessage is up to how many fragments the part of all of them is worth looking for.
-const smallMessage = 64
-
-// Dense is the order for decoders that eliminate, as ours does. After the fragments themselves comes the
-// part of all of them, so that whoever missed one frame needs only this; then parts of about
-// half the fragments, each of which is news to nearly everybody.
-func (e *Encoder) Dense() *Sequence {
+// Spare are the numbers of n of the standard's later parts that are good for whoever lost a few frames and can have no
+// others: first the one of the most fragments, so that it fills any one gap; then some of about half.
+func (e *Encoder) Spare(n int) []uint32 {
+	const within = 2000
 	k := e.stream.Fragments
-	s := &Sequence{encoder: e, low: (2*k + 4) / 5}
-	s.high = max(2*k/3, s.low+1)
-	if k <= smallMessage {
-		s.all = e.firstOfAll()
-	}
-	return s
-}
-
-// firstOfAll is the number of the first part of all fragments, 0 where there is none.
-func (e *Encoder) firstOfAll() uint32 {
-	k := e.stream.Fragments
-	for seq := uint32(k) + 1; seq <= LastSeq; seq++ {
-		if e.Degree(seq) == k {
-			return seq
+	most, best := uint32(0), 0
+	var list []uint32
+	for seq := uint32(k) + 1; seq <= uint32(k)+within; seq++ {
+		d := e.mixer.degree(seq)
+		if d > best {
+			most, best = seq, d
+		}
+		if 5*d >= 2*k && 3*d <= 2*k+3 && len(list) < n {
+			list = append(list, seq)
 		}
 	}
-	return 0
-}
-
-// Next is the number of the next part. Where one part is all, it stays.
-func (s *Sequence) Next() uint32 {
-	k := uint32(s.encoder.stream.Fragments)
-	if k == 1 {
-		return 1
-	}
-	if s.seq == k && s.all != 0 {
-		all := s.all
-		s.all = 0
-		return all
-	}
-	for {
-		if s.seq++; s.seq > LastSeq {
-			s.seq = k + 1
-		}
-		if d := s.encoder.Degree(s.seq); s.seq <= k || d >= s.low && d <= s.high {
-			return s.seq
-		}
-	}
+	list = append([]uint32{most}, slices.DeleteFunc(list, func(seq uint32) bool { return seq == most })...)
+	return list[:min(n, len(list))]
 }
 
 // xor adds src, which may be shorter, to dst.

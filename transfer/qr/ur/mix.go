@@ -144,3 +144,30 @@ func (m *mixer) choose(seq uint32) []uint16 {
 	}
 	return m.deck[:degree]
 }
+
+// mix gives the weight of every fragment in a part.
+func (m *mixer) mix(p Part) []byte {
+	if p.Weighted && p.Seq > uint32(m.k) {
+		return m.weights(p.Seq)
+	}
+	mix := make([]byte, m.k)
+	for _, i := range m.choose(p.Seq) {
+		mix[i] = 1
+	}
+	return mix
+}
+
+// weights are those of a weighted part: none is zero, so that whoever lacks one fragment needs only one of them.
+func (m *mixer) weights(seq uint32) []byte {
+	seed := binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint32([]byte("weighted"), seq), m.sum)
+	r := newRandom(seed)
+	list := make([]byte, 0, m.k+7)
+	for len(list) < m.k {
+		list = binary.LittleEndian.AppendUint64(list, r.next())
+	}
+	list = list[:m.k]
+	for i, w := range list {
+		list[i] = w%255 + 1
+	}
+	return list
+}

@@ -13,6 +13,11 @@
 // with zeros. Parts 1 to K are the fragments themselves. The data of every later
 // part is the exclusive-or of several fragments; which ones follows from the
 // sequence number and the CRC-32 alone.
+//
+// Beside the standard's later parts there are weighted ones, for streams that
+// only this package reads: the sum of all fragments over GF(2^8), each times a weight that is never
+// zero and follows from the same two numbers. Any K parts of such a stream are nearly always enough; of the standard's it
+// takes one or two more.
 package ur
 
 import (
@@ -24,9 +29,9 @@ import (
 )
 
 // Limits of what is sent and received. A decoder needs at most
-// MaxMessage + MaxFragments²/8 bytes, 16 MiB.
+// MaxMessage + MaxFragments² bytes, 24 MiB.
 const (
-	MaxFragments = 8192    // at 10 frames a second a quarter of an hour
+	MaxFragments = 4096    // at 10 frames a second seven minutes
 	MaxMessage   = 8 << 20 // bytes: what the largest symbols carry in that time
 	MinFragment  = 10      // bytes, as the standard has it, but for messages that are shorter
 )
@@ -45,7 +50,23 @@ func (s Stream) String() string { return fmt.Sprintf("%04x-%04x", s.Sum>>16, s.S
 // SameMessage reports whether the two are of one message, however it was cut.
 func (s Stream) SameMessage(o Stream) bool { return s.Sum == o.Sum && s.Length == o.Length }
 
-func (s Stream) check() error {
+// LastSeq is the last part's number; two bytes hold it.
+const LastSeq = 1<<16 - 1
+
+// After is the number of the part that is shown after part seq, 0 being before the first. Behind LastSeq
+// the later parts come again. Where one part is all, it stays.
+func (s Stream) After(seq uint32) uint32 {
+	switch {
+	case s.Fragments == 1:
+		return 1
+	case seq >= LastSeq:
+		return uint32(s.Fragments) + 1
+	}
+	return seq + 1
+}
+
+// Check says what is wrong with the numbers, as a *PartError.
+func (s Stream) Check() error {
 	switch {
 	case s.Length < 1 || s.Length > MaxMessage:
 		return partError("the message has %d bytes, not 1 to %d", s.Length, MaxMessage)
@@ -60,11 +81,12 @@ func (s Stream) check() error {
 // A Part is one frame's worth of a message.
 type Part struct {
 	Stream
-	Seq  uint32 // from 1
-	Data []byte // Stream.Size bytes
+	Seq      uint32 // from 1
+	Data     []byte // Stream.Size bytes
+	Weighted bool   // a later part of the kind that is not the standard's
 }
 
-// CBOR is the part in its only form.
+// CBOR is the part in the standard's only form, which a weighted part has not.
 func (p Part) CBOR() []byte {
 	b := make([]byte, 0, len(p.Data)+24)
 	b = appendHead(b, majorArray, 5)
@@ -74,14 +96,14 @@ func (p Part) CBOR() []byte {
 	return append(appendHead(b, majorBytes, uint32(len(p.Data))), p.Data...)
 }
 
-// LargestPart is how many bytes the CBOR of the stream's parts has at most, in the orders that an Encoder gives.
+// LargestPart is how many bytes the CBOR of the stream's parts has at most, up to LastSeq.
 func (s Stream) LargestPart() int {
 	s.Sum = math.MaxUint32
 	seq := uint32(LastSeq)
 	if s.Fragments == 1 {
 		seq = 1
 	}
-	return len(Part{s, seq, make([]byte, s.Size)}.CBOR())
+	return len(Part{Stream: s, Seq: seq, Data: make([]byte, s.Size)}.CBOR())
 }
 
 // ParsePart reads a part strictly. Its errors are of type *PartError. The part's data is a piece of raw.
@@ -112,8 +134,8 @@ func ParsePart(raw []byte) (Part, error) {
 	if field[1] > MaxFragments || field[2] > MaxMessage { // before they become ints
 		return Part{}, partError("%d fragments of a message of %d bytes are more than %d and %d", field[1], field[2], MaxFragments, MaxMessage)
 	}
-	p := Part{Stream{int(field[1]), int(field[2]), len(rest), field[3]}, field[0], rest}
-	return p, p.check()
+	p := Part{Stream: Stream{int(field[1]), int(field[2]), len(rest), field[3]}, Seq: field[0], Data: rest}
+	return p, p.Check()
 }
 
 // WrapBytes is b as a CBOR byte string: the content of a UR of type "bytes".
