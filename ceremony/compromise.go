@@ -227,3 +227,31 @@ func (a *Assessment) margin(root *tuf.Document) {
 		}
 	}
 }
+
+// Keyring lists every key of the newest root that base holds: of root and targets by their holders, then
+// the online ones. What is empty. Its keyids name keys in a Situation.
+func Keyring(base transfer.Base) []Hit {
+	root := base.Document(tuf.Root)
+	if root == nil {
+		return nil
+	}
+	var all []Hit
+	for _, s := range seatsOf(root) {
+		h := Hit{Holder: s.name, Serial: s.holder.Serial, KeyID: s.key.ID}
+		for _, role := range []string{tuf.Root, tuf.Targets} {
+			if s.sits(role) {
+				h.Roles = append(h.Roles, role)
+			}
+		}
+		all = append(all, h)
+	}
+	for _, role := range []string{tuf.Snapshot, tuf.Timestamp} {
+		for _, id := range root.Root().Roles[role].KeyIDs {
+			if !slices.ContainsFunc(all, func(h Hit) bool { return h.KeyID == id }) {
+				name := cmp.Or(root.Holders()[id].Name, "the online key of "+role)
+				all = append(all, Hit{Holder: name, KeyID: id, Roles: onlineRoles(root, id)})
+			}
+		}
+	}
+	return all
+}

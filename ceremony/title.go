@@ -17,6 +17,9 @@ func title(b *transfer.Bundle) string {
 	return titleOf(b)
 }
 
+// Title names what a bundle signs, or a plan will: "root 5 + targets 18".
+func Title(b *transfer.Bundle) string { return titleOf(b) }
+
 // titleOf names a bundle's documents: "root 5 + targets 18".
 func titleOf(b *transfer.Bundle) string {
 	switch {

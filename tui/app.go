@@ -58,6 +58,7 @@ type App struct {
 	verdict []text.Safe // of confirm, shown until the ceremony is closed
 
 	declared time.Time // at home: when a compromise was declared; a ceremony knows its own
+	where    Where     // the repository that was read last
 
 	came    *transfer.Bundle // the bundle as it came in, nil where that was not seen
 	parting *say.Notice      // why the sealed record is not on the medium
@@ -79,7 +80,7 @@ type tickMsg struct{}
 func newApp(ctx context.Context, o Options) *App {
 	a := &App{
 		ctx: ctx, desk: o.Desk, colour: !o.NoColor && os.Getenv("NO_COLOR") == "", width: MinWidth, height: MinHeight,
-		pending: map[opID]*question{}, clock: o.Now, mono: time.Now, after: after,
+		pending: map[opID]*question{}, clock: o.Now, mono: time.Now, after: after, where: o.Where,
 	}
 	if a.clock == nil {
 		a.clock = time.Now
@@ -121,6 +122,8 @@ func (a *App) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 		return a, a.answered(msg)
 	case tickMsg:
 		return a, a.ticked()
+	case alarmMsg:
+		return a, a.alarmed(msg.planner)
 	default:
 		return a, a.top().Update(msg)
 	}

@@ -533,7 +533,7 @@ func scenes() []scene {
 }
 
 func TestScreens(t *testing.T) {
-	for _, sc := range slices.Concat(scenes(), homeScenes(), lightScenes(), scanScenes()) {
+	for _, sc := range slices.Concat(scenes(), homeScenes(), lightScenes(), scanScenes(), plannerScenes()) {
 		t.Run(strings.ReplaceAll(sc.name, " ", "-"), func(t *testing.T) {
 			s := sc.play(t)
 			if s.app.tooSmall() {

@@ -18,6 +18,7 @@ type askScreen struct {
 	commit func() error       // reads the fields; called off the event loop
 	check  func() string      // says what is wrong with the fields, "" if nothing
 	after  func()             // once it is done
+	then   func() tea.Cmd     // likewise, where that takes its time
 }
 
 func (s *askScreen) Title() string { return s.title }
@@ -45,12 +46,24 @@ func (s *askScreen) submit() tea.Cmd {
 			return nil
 		}
 	}
-	return s.act(s.commit, nil, func() {
+	s.clear()
+	cmd := s.app.do(noContext(s.commit), func(err error) tea.Cmd {
+		s.busy = 0
+		if err != nil {
+			s.tell(say.Trouble(err))
+			return nil
+		}
 		s.app.shut()
 		if s.after != nil {
 			s.after()
 		}
+		if s.then != nil {
+			return s.then()
+		}
+		return nil
 	})
+	s.busy = s.app.lastOp
+	return cmd
 }
 
 func (s *askScreen) typing() bool            { return s.busy == 0 }

@@ -480,7 +480,7 @@ func TestLeavingACeremonyGoesHome(t *testing.T) {
 // A footer that is cut hides what works. Keys without room are on the help page, and
 // the footer says that there are more.
 func TestNoFooterIsCut(t *testing.T) {
-	for _, sc := range slices.Concat(scenes(), homeScenes(), lightScenes(), scanScenes()) {
+	for _, sc := range slices.Concat(scenes(), homeScenes(), lightScenes(), scanScenes(), plannerScenes()) {
 		t.Run(strings.ReplaceAll(sc.name, " ", "-"), func(t *testing.T) {
 			s := sc.play(t)
 			if s.app.tooSmall() {

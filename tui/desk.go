@@ -32,6 +32,7 @@ type Found struct {
 	Bundles []FoundFile
 	Stopped []Stopped
 	Records []FoundFile
+	Days    string // "If nobody does anything, clients break on …", as of the last ceremony here; "" where nobody knows
 	AirGap  string // one or two words for the header, "" to leave it out: "air gap [OK]"
 }
 

@@ -23,8 +23,8 @@ func (a *App) View() tea.View {
 		v.SetContent(strings.Join(f.fill(a.width, a.height), "\n"))
 		return v
 	}
+	body, cur := a.body(a.bodyHeight()) // first: it scrolls, and the footer says how far
 	head, foot := a.header(), a.footer()
-	body, cur := a.body(a.height - len(head) - len(foot))
 	all := append(append(head, body...), foot...)
 	var b strings.Builder
 	for i, l := range all {

@@ -19,6 +19,7 @@ var homeHelp = []text.Safe{
 	text.Clean("Go on where we stopped: resumes a ceremony from its record, after a break or a power cut. Nothing that was done is asked for again."),
 	text.Clean("Begin a new repository: plans a genesis and holds its ceremony."),
 	text.Clean("Scan a bundle: reads what another machine shows as QR symbols. It has passed the same checks as a file from a stick."),
+	text.Clean("Change keyholders or keys, or a key that is lost or stolen: reads the repository, says who must come and what it means, and writes an unsigned bundle."),
 	text.Clean("Look: describes a bundle or a record and changes nothing. Practise: the same screens with virtual YubiKeys."),
 }
 
@@ -91,7 +92,11 @@ func (s *homeScreen) offers() []offer {
 	all = append(all,
 		offer{text.Clean("Begin a new repository"), text.Clean("genesis: first keys, first signatures"), func() tea.Cmd {
 			return s.app.open(newGenesis(s))
-		}},
+		}})
+	if planner, ok := desk.(Planner); ok {
+		all = append(all, s.changes(planner)...)
+	}
+	all = append(all,
 		offer{text.Clean("Look at a bundle or record"), text.Clean("nothing is changed"), func() tea.Cmd {
 			return s.app.open(newLook(s))
 		}},
@@ -102,6 +107,25 @@ func (s *homeScreen) offers() []offer {
 		}})
 	}
 	return all
+}
+
+// changes are the offers of a desk that can plan.
+func (s *homeScreen) changes(p Planner) []offer {
+	on := func(what string, then func(Repository) Screen) func() tea.Cmd {
+		return func() tea.Cmd {
+			return s.app.open(newRepository(s.app, p, what, false, func(r Repository, _ time.Time) Screen { return then(r) }))
+		}
+	}
+	return []offer{
+		{text.Clean("Change keyholders or keys"), text.Clean("plan a rotation"), on("change of keys", func(r Repository) Screen { return newRotation(s.app, p, r) })},
+		{text.Clean("A key is lost or stolen"), text.Clean("what to do now"), func() tea.Cmd { return s.app.alarmed(p) }},
+		{text.Clean("See what expires when"), text.Clean("and when to hold the next ceremony"), on("calendar", func(r Repository) Screen { return newDays(s.app, p, r.Live) })},
+	}
+}
+
+// alarmed asks where the repository is, and which keys are in danger.
+func (a *App) alarmed(p Planner) tea.Cmd {
+	return a.open(newRepository(a, p, "compromise", true, func(r Repository, at time.Time) Screen { return newCompromise(a, p, r, at) }))
 }
 
 // begin makes what starts a ceremony.
@@ -136,6 +160,9 @@ func (s *homeScreen) Body(w, _ int) Page {
 	}
 	if len(s.found.Bundles) == 0 && s.busy.Empty() {
 		p.Foot = append(p.Foot, para(w, 2, dim, text.Clean("To sign, put in the stick with the bundle: it shows up here by itself."))...)
+	}
+	if s.found.Days != "" {
+		p.Foot = append(p.Foot, para(w, 2, plain, text.F("%s (As the last ceremony here left it.)", s.found.Days))...)
 	}
 	for _, n := range s.notice {
 		p.Foot = append(append(p.Foot, blank), noticeLines(w, n)...)

@@ -221,6 +221,7 @@ func (s *doneScreen) Body(w, _ int) Page {
 	}
 	p.Lines = append(append(p.Lines, blank), s.verdictLines(w)...)
 	p.Lines = append(p.Lines, s.exportLines(w)...)
+	p.Lines = append(p.Lines, paras(w, 0, plain, say.Days(st, s.app.now)...)...)
 	p.Lines = append(p.Lines, paras(w, 0, plain, say.Queued(st.Queued())...)...)
 	for _, e := range st.Exceptions() {
 		p.Lines = append(p.Lines, hanging(w, sp(warn, "%-5s", say.Stop), text.F("exception: %s, %s", e.What, say.Exception(e)), plain)...)

@@ -46,6 +46,8 @@ type Options struct {
 	Out  io.Writer // os.Stdout if nil
 	// Now is the clock of the header before a session brings its own; time.Now if nil.
 	Now func() time.Time
+	// Where is the repository that changes are offered for first.
+	Where Where
 	// NoColor draws without colour; NO_COLOR with any value does the same. QR
 	// symbols alone stay black on white.
 	NoColor bool
@@ -81,6 +83,20 @@ func Run(ctx context.Context, o Options) error {
 		return a.enter(room.Live(o.Session), o.Tray, nil)
 	})
 }
+
+// Compromise is Run, but asks at once which keys are lost, stolen or suspect, and shows the home screen
+// after that. The desk must be a Planner.
+func Compromise(ctx context.Context, at Where, o Options) error {
+	planner, ok := o.Desk.(Planner)
+	if !ok {
+		return errors.New("show screens: this desk cannot plan")
+	}
+	o.Where = at
+	return run(ctx, o, func(a *App) tea.Cmd { return func() tea.Msg { return alarmMsg{planner} } })
+}
+
+// alarmMsg opens the screens for a compromise.
+type alarmMsg struct{ planner Planner }
 
 // run shows what begin puts up.
 func run(ctx context.Context, o Options, begin func(*App) tea.Cmd) error {

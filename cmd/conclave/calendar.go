@@ -29,7 +29,11 @@ stop updating if nobody does anything. --ics writes the days for people's calend
   conclave calendar --repository repository/metadata --root trusted/1.root.json --name "Acme releases" --ics days.ics`,
 		Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			docs, err := liveDocuments(&base)
+			on, err := base.read()
+			if err != nil {
+				return err
+			}
+			docs, err := liveDocuments(on, base.repository)
 			if err != nil {
 				return err
 			}
@@ -61,12 +65,9 @@ stop updating if nobody does anything. --ics writes the days for people's calend
 	return cmd
 }
 
-// liveDocuments reads what is published now, by role. The online roles are left out where they are not there.
-func liveDocuments(f *baseFlags) (map[string]*tuf.Document, error) {
-	base, err := f.read()
-	if err != nil {
-		return nil, err
-	}
+// liveDocuments lists what is published now, by role. The online roles are read from the folder of its
+// metadata, and left out where they are not there.
+func liveDocuments(base transfer.Base, folder string) (map[string]*tuf.Document, error) {
 	docs := map[string]*tuf.Document{tuf.Root: base.Roots[len(base.Roots)-1]}
 	for _, d := range base.Documents {
 		docs[d.Role] = d.Metadata
@@ -75,7 +76,7 @@ func liveDocuments(f *baseFlags) (map[string]*tuf.Document, error) {
 		tuf.Timestamp: "timestamp.json",
 		tuf.Snapshot:  fmt.Sprintf("%d.snapshot.json", base.Seen[tuf.Snapshot]),
 	} {
-		doc, err := readMetadata(filepath.Join(f.repository, name))
+		doc, err := readMetadata(filepath.Join(folder, name))
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
@@ -88,9 +89,17 @@ func liveDocuments(f *baseFlags) (map[string]*tuf.Document, error) {
 }
 
 func writeICS(path string, c *calendar.Calendar) error {
+	raw, err := icsOf(c)
+	if err != nil {
+		return err
+	}
+	return transfer.WriteNew(path, raw)
+}
+
+func icsOf(c *calendar.Calendar) ([]byte, error) {
 	var b bytes.Buffer
 	if err := c.WriteICS(&b); err != nil {
-		return fmt.Errorf("write calendar: %w", err)
+		return nil, fmt.Errorf("write calendar: %w", err)
 	}
-	return transfer.WriteNew(path, b.Bytes())
+	return b.Bytes(), nil
 }

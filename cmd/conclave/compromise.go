@@ -2,18 +2,23 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/term"
 
 	"conclave/ceremony"
 	"conclave/ceremony/tuf"
 	"conclave/transfer"
+	"conclave/tui"
+	"conclave/tui/say"
 	"conclave/tui/text"
 )
 
@@ -25,6 +30,32 @@ type compromiseFlags struct {
 	declared              string
 	choose                int
 	out                   string
+	plain                 bool
+}
+
+// names reports whether the flags name a key.
+func (f compromiseFlags) names() bool { return len(f.lost)+len(f.stolen)+len(f.suspect) > 0 }
+
+// screens reports whether people are asked on screens.
+func (p *program) screens(f compromiseFlags) bool {
+	in, ok := p.in.(*os.File)
+	return ok && term.IsTerminal(int(in.Fd())) && os.Getenv("TERM") != "dumb" && !f.plain && !p.json && !f.names()
+}
+
+// compromiseScreens asks on screens.
+func (p *program) compromiseScreens(ctx context.Context, f compromiseFlags) error {
+	at := tui.Where{Folder: f.base.repository, Root: f.base.root}
+	if at == (tui.Where{}) {
+		at = likely()
+	}
+	if f.declared != "" {
+		s, err := f.situation(p.now().UTC())
+		if err != nil {
+			return err
+		}
+		at.Declared = s.Declared
+	}
+	return p.atDesk(func(o tui.Options) error { return tui.Compromise(ctx, at, o) })
 }
 
 func (p *program) compromiseCommand() *cobra.Command {
@@ -37,16 +68,25 @@ quickest first: who must come, how long it takes, what it means for clients.
 The chosen one becomes a bundle, with a checklist and texts for the keyholders.
 
 Keys are named by their holder, by the beginning of a keyid, or as "timestamp"
-and "snapshot". Without --lost, --stolen and --suspect it asks, line by line.`,
-		Example: `  conclave compromise --repository repository/metadata --root trusted/1.root.json
+and "snapshot". Without --lost, --stolen and --suspect it asks: on screens where
+there is a terminal, with --plain line by line.`,
+		Example: `  conclave compromise
+  conclave compromise --repository repository/metadata --root trusted/1.root.json --plain
   conclave compromise --repository repository/metadata --root trusted/1.root.json \
     --stolen Carol --suspect timestamp --timestamp-key new/timestamp.pub --snapshot-key new/snapshot.pub \
     --choose 1 -o answer.bundle.json`,
 		Args: cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error { return p.compromise(f) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if p.screens(f) {
+				return p.compromiseScreens(cmd.Context(), f)
+			}
+			return p.compromise(f)
+		},
 	}
-	f.base.register(cmd)
 	fs := cmd.Flags()
+	fs.StringVar(&f.base.repository, "repository", "", "folder of the repository's metadata as it is published now")
+	fs.StringVar(&f.base.root, "root", "", "a root.json that you trust, kept apart from the repository")
+	fs.BoolVar(&f.plain, "plain", false, "line by line, for screen readers, dumb terminals and scripts")
 	fs.StringArrayVar(&f.lost, "lost", nil, "a `KEY` that nobody has any more; may be repeated")
 	fs.StringArrayVar(&f.stolen, "stolen", nil, "a `KEY` that somebody else has")
 	fs.StringArrayVar(&f.suspect, "suspect", nil, "a `KEY` that somebody else may have")
@@ -61,6 +101,9 @@ and "snapshot". Without --lost, --stolen and --suspect it asks, line by line.`,
 
 func (p *program) compromise(f compromiseFlags) error {
 	now := p.now().UTC()
+	if f.base.repository == "" || f.base.root == "" {
+		return &usageError{"conclave compromise", errors.New("say where the repository is: --repository FOLDER and --root FILE")}
+	}
 	base, err := f.base.read()
 	if err != nil {
 		return err
@@ -70,7 +113,7 @@ func (p *program) compromise(f compromiseFlags) error {
 		return err
 	}
 	in := bufio.NewReader(p.in)
-	asking := len(f.lost)+len(f.stolen)+len(f.suspect) == 0 && !p.json
+	asking := !f.names() && !p.json
 	if asking {
 		if err := p.askSituation(in, base, &s); err != nil {
 			return err
@@ -173,45 +216,32 @@ func (p *program) askChoice(in *bufio.Reader, ways int) (int, string, error) {
 // tellAssessment is the console's text.
 func (p *program) tellAssessment(a *ceremony.Assessment, s ceremony.Situation, now time.Time) {
 	line := func(format string, args ...any) { fmt.Fprintf(p.out, "%s\n", text.F(format, args...)) }
-	line("COMPROMISE %s", ceremony.Since(s.Declared, now))
+	line("%s", say.Declared(s.Declared, now))
 	for _, h := range a.Keys {
-		token := ""
-		if h.Serial != 0 {
-			token = fmt.Sprintf(", token %d", h.Serial)
-		}
-		line("  %-8s %s%s, of %s", h.What, h.Holder, token, strings.Join(h.Roles, " and "))
+		line("  %s", say.Hit(h))
 	}
-	for _, part := range []struct {
-		title string
-		lines []string
-	}{
-		{"WHAT SOMEBODY WITH THESE KEYS CAN DO NOW", a.Attacker},
-		{"WHAT CLIENTS MAY HOLD", a.Clients},
-	} {
-		line("%s", "")
-		line("%s", part.title)
-		for _, l := range part.lines {
-			line("  %s", l)
-		}
-	}
-	line("%s", "")
-	line("%s", "WAYS OUT, THE QUICKEST FIRST")
+	p.tell(say.Threat(a)...)
+	line("\nWAYS OUT, THE QUICKEST FIRST")
 	for i, r := range a.Plans {
 		line("%d  %s", i+1, r.Title)
-		line("   about %d minutes once they are there; %d must come: %s", r.Minutes, len(r.Sitting.Enough), strings.Join(r.Sitting.Enough, ", "))
+		line("   %s", say.Way(r))
 		for _, l := range append(r.Sitting.Text, r.Consequences...) {
 			line("   - %s", l)
 		}
 	}
 	if len(a.Plans) == 0 {
-		line("%s", "No ceremony helps any more.")
+		line("No ceremony helps any more.")
 	}
-	for i, step := range a.Stranded {
-		if i == 0 {
-			line("%s", "")
-			line("%s", "OUT OF BAND: A NEW REPOSITORY")
+	p.tell(say.Stranded(a)...)
+}
+
+// tell prints sections, each after an empty line.
+func (p *program) tell(sections ...say.Section) {
+	for _, sec := range sections {
+		fmt.Fprintf(p.out, "\n%s\n", sec.Title)
+		for _, item := range sec.Items {
+			fmt.Fprintf(p.out, "  %s\n", item.Text)
 		}
-		line("%d  %s", i+1, step)
 	}
 }
 
@@ -224,14 +254,7 @@ func (p *program) chosen(a *ceremony.Assessment, s ceremony.Situation, n int, ou
 	if err := p.writeSitting(out, r.Bundle, now); err != nil || p.json {
 		return err
 	}
-	fmt.Fprintf(p.out, "\nCHECKLIST   %s\n", ceremony.Since(s.Declared, now))
-	for i, step := range r.Checklist {
-		fmt.Fprintf(p.out, "%2d  [ ] %s\n", i+1, text.Clean(step))
-	}
-	fmt.Fprintln(p.out, "\nTEXTS FOR THE KEYHOLDERS")
-	for _, m := range r.Messages {
-		fmt.Fprintf(p.out, "to %s:\n  %s\n", text.Clean(m.To), text.Clean(m.Text))
-	}
+	p.tell(say.Errands(r)...)
 	return nil
 }
 

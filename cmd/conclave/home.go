@@ -13,8 +13,10 @@ import (
 	"golang.org/x/term"
 
 	"conclave/ceremony"
+	"conclave/ceremony/calendar"
 	"conclave/ceremony/preflight"
 	"conclave/ceremony/record"
+	"conclave/ceremony/tuf"
 	"conclave/transfer"
 	"conclave/tui"
 )
@@ -25,9 +27,14 @@ func (p *program) home(ctx context.Context) error {
 	if !ok || !term.IsTerminal(int(in.Fd())) {
 		return &usageError{"conclave", errors.New("the home screen needs a terminal; the commands work without one")}
 	}
+	return p.atDesk(func(o tui.Options) error { return tui.Run(ctx, o) })
+}
+
+// atDesk opens screens that have a home, and says how they ended.
+func (p *program) atDesk(open func(tui.Options) error) error {
 	d := &desk{p: p, known: map[string]knownBundle{}}
 	defer d.close()
-	err := tui.Run(ctx, tui.Options{Desk: d, In: p.in, Out: p.out, Now: p.now})
+	err := open(tui.Options{Desk: d, Where: likely(), In: p.in, Out: p.out, Now: p.now})
 	if errors.Is(err, tui.ErrInterrupted) {
 		return &statusError{code: exitInterrupted, text: "interrupted", hint: "a ceremony that was begun is on the record; conclave resume goes on with it"}
 	}
@@ -81,7 +88,7 @@ func (d *desk) Find(ctx context.Context) (tui.Found, error) {
 			})
 		}
 	}
-	found.Stopped, found.Records = ceremonies(".")
+	found.Stopped, found.Records, found.Days = ceremonies(".", d.p.now())
 	found.AirGap = airGap(ctx)
 	return found, nil
 }
@@ -118,9 +125,10 @@ func (d *desk) note(path string) string {
 	return note
 }
 
-// ceremonies lists the ceremonies' folders below dir: stopped ones, and every record.
-func ceremonies(dir string) (stopped []tui.Stopped, records []tui.FoundFile) {
+// ceremonies lists the ceremonies' folders below dir: stopped ones, and every record; and says when clients break.
+func ceremonies(dir string, now time.Time) (stopped []tui.Stopped, records []tui.FoundFile, days string) {
 	paths, _ := filepath.Glob(filepath.Join(dir, "*", recordFile))
+	live := map[string]*tuf.Document{}
 	for _, path := range paths {
 		entries, _, err := record.Read(path)
 		if err != nil || len(entries) == 0 {
@@ -129,14 +137,43 @@ func ceremonies(dir string) (stopped []tui.Stopped, records []tui.FoundFile) {
 		folder := filepath.Dir(path)
 		records = append(records, tui.FoundFile{Path: path, Name: filepath.Base(folder), Place: "this folder"})
 		state, err := ceremony.Replay(entries, ceremony.Beside(folder))
-		if err != nil || state.Step() == ceremony.StepDone {
+		if err != nil {
+			continue
+		}
+		if state.Step() == ceremony.StepDone {
+			newest(live, state)
 			continue
 		}
 		stopped = append(stopped, tui.Stopped{
 			Dir: folder, Title: state.Title(), Step: state.Step(), When: entries[len(entries)-1].Time,
 		})
 	}
-	return stopped, records
+	return stopped, records, breakDay(live, now)
+}
+
+// newest takes over what a ceremony has completed, as far as it is newer.
+func newest(live map[string]*tuf.Document, state ceremony.State) {
+	if !state.Complete() {
+		return
+	}
+	for _, role := range []string{tuf.Root, tuf.Targets} {
+		doc := state.Bundle().Document(role)
+		if doc != nil && (live[role] == nil || doc.Version() > live[role].Version()) {
+			live[role] = doc
+		}
+	}
+}
+
+// breakDay says when clients break if nobody does anything; nothing where root or targets are not known.
+func breakDay(live map[string]*tuf.Document, now time.Time) string {
+	if live[tuf.Root] == nil || live[tuf.Targets] == nil {
+		return ""
+	}
+	days, err := calendar.New(live, calendar.Settings{Now: now})
+	if err != nil {
+		return ""
+	}
+	return days.Sentences()[0]
 }
 
 // airGap is the network line of preflight in two words.

@@ -196,6 +196,7 @@ func (d *dialogue) done(st room.State) {
 		d.say("On the medium: %s, SHA-256 %s.", e.Path, text.Groups(e.SHA256))
 	}
 	d.alarm(st)
+	d.print(say.Days(st, d.s.Now())...)
 	d.print(say.Queued(st.Queued())...)
 	for _, e := range st.Exceptions() {
 		d.say("Exception: %s, %s.", e.What, say.Exception(e))

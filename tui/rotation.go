@@ -1,0 +1,186 @@
+package tui
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	tea "charm.land/bubbletea/v2"
+
+	"conclave/ceremony"
+	"conclave/ceremony/tuf"
+	"conclave/transfer"
+	"conclave/tui/say"
+	"conclave/tui/text"
+)
+
+// A rotationForm asks what changes about the keys. An empty field keeps what is.
+type rotationForm struct {
+	form
+	add, remove, replace, rootM, targetsM, snapshot, timestamp, rootDays, targetsDays *field
+}
+
+func newRotationForm() rotationForm {
+	f := rotationForm{
+		add: newField("who joins"), remove: newField("whose keys go"), replace: newField("who brings a new token"),
+		rootM: newField("of whom must sign root"), targetsM: newField("of whom must sign targets"),
+		snapshot: newField("new snapshot public key"), timestamp: newField("new timestamp public key"),
+		rootDays: newField("root expires in days").with("365"), targetsDays: newField("targets expire in days").with("90"),
+	}
+	f.add.hint = text.Clean("Dana, or Dana:root; without a role both")
+	f.remove.hint = text.Clean("Erin, or Erin:targets; several with commas")
+	f.replace.hint = text.Clean("Bob; the old token's key goes")
+	for _, fl := range []*field{f.rootM, f.targetsM} {
+		fl.hint = text.Clean("empty: as many as now")
+	}
+	for _, fl := range []*field{f.snapshot, f.timestamp} {
+		fl.hint = text.Clean("PEM file; empty: as now")
+	}
+	f.fields = []*field{f.add, f.remove, f.replace, f.rootM, f.targetsM, f.snapshot, f.timestamp, f.rootDays, f.targetsDays}
+	return f
+}
+
+// read makes the change out of the fields, or says what is wrong with them and moves there.
+func (f *rotationForm) read(when time.Time) (ceremony.Rotation, string) {
+	var r ceremony.Rotation
+	for _, name := range seats(f.add.text()) {
+		r.Add = append(r.Add, ceremony.Joining{Name: name.who, Roles: say.Roles(strings.Join(name.roles, ","))})
+	}
+	for _, name := range seats(f.remove.text()) {
+		r.Remove = append(r.Remove, ceremony.Leaving{Name: name.who, Roles: name.roles})
+	}
+	for _, name := range say.Names(f.replace.text()) {
+		r.Replace = append(r.Replace, ceremony.Replacing{Name: name})
+	}
+	for _, n := range []struct {
+		from *field
+		to   *int
+		most int
+	}{{f.rootM, &r.RootThreshold, tuf.MaxRoleKeys}, {f.targetsM, &r.TargetsThreshold, tuf.MaxRoleKeys}} {
+		var ok bool
+		if *n.to, ok = between(n.from, 1, n.most); n.from.filled() && !ok {
+			return r, f.wrong(n.from, "is a number")
+		}
+	}
+	for _, d := range []struct {
+		from *field
+		to   *time.Time
+	}{{f.rootDays, &r.RootExpires}, {f.targetsDays, &r.TargetsExpires}} {
+		n, ok := between(d.from, 1, maxDays)
+		if !ok {
+			return r, f.wrong(d.from, "is a number of days")
+		}
+		*d.to = when.UTC().AddDate(0, 0, n).Truncate(time.Second)
+	}
+	return r, ""
+}
+
+func (f *rotationForm) wrong(at *field, what string) string {
+	for i, fl := range f.fields {
+		if fl == at {
+			f.at = i
+		}
+	}
+	return at.label.String() + " " + what + "."
+}
+
+// A seating is a person and the roles that are meant; none for all.
+type seating struct {
+	who   string
+	roles []string
+}
+
+// seats reads "Dana, Erin:root": a role after a colon goes with the name before it.
+func seats(typed string) []seating {
+	var all []seating
+	for _, name := range say.Names(typed) {
+		who, roles, _ := strings.Cut(name, ":")
+		s := seating{who: strings.TrimSpace(who)}
+		for _, role := range strings.Split(roles, "+") {
+			if role = strings.TrimSpace(role); role != "" {
+				s.roles = append(s.roles, strings.ToLower(role))
+			}
+		}
+		all = append(all, s)
+	}
+	return all
+}
+
+// A rotationScreen plans a change of keys.
+type rotationScreen struct {
+	stage
+	rotationForm
+	planner Planner
+	on      Repository
+	purpose *field
+}
+
+func newRotation(a *App, p Planner, r Repository) *rotationScreen {
+	s := &rotationScreen{stage: stage{app: a}, rotationForm: newRotationForm(), planner: p, on: r, purpose: newField("purpose")}
+	s.purpose.hint = text.Clean("one line for keyholders")
+	s.fields = append([]*field{s.purpose}, s.fields...)
+	return s
+}
+
+func (s *rotationScreen) Title() string { return "change of keys" }
+
+func (s *rotationScreen) Body(w, _ int) Page {
+	p := Page{Lines: []Line{say1(strong, "What changes? An empty line keeps what is.")}}
+	quorums := tuf.Quorums(s.on.Base.Document(tuf.Root))
+	for _, role := range []string{tuf.Root, tuf.Targets} {
+		p.Lines = append(p.Lines, hanging(w, sp(plain, "   now  %-8s ", role), say.Quorum(quorums[role]), plain)...)
+	}
+	p.Lines = append(append(p.Lines, blank), s.form.lines(w)...)
+	p.Foot = s.said(w)
+	if s.busy != 0 {
+		p.Foot = append(p.Foot, blank, say1(strong, "Planning ..."))
+	}
+	return p
+}
+
+func (s *rotationScreen) Keys() []Key {
+	return s.idle(append(s.form.keys("plan it", s.submit), back("cancel", s.app.shut))...)
+}
+
+func (s *rotationScreen) typing() bool            { return s.busy == 0 }
+func (s *rotationScreen) typed(k tea.KeyPressMsg) { s.current().typed(k) }
+func (s *rotationScreen) pasted(t string)         { s.current().pasted(t) }
+
+// submit plans what the form says, and shows what it takes.
+func (s *rotationScreen) submit() tea.Cmd {
+	s.clear()
+	r, wrong := s.read(s.app.now)
+	if wrong != "" {
+		s.tell(say.Notice{What: text.Clean(wrong)})
+		return nil
+	}
+	r.Purpose = s.purpose.text()
+	base, when := s.on.Base, s.app.now
+	cmd := ask(s.app, func(ctx context.Context) (*transfer.Bundle, error) {
+		keys, err := onlineKeys(ctx, s.planner, s.snapshot, s.timestamp)
+		if err != nil {
+			return nil, err
+		}
+		r.Snapshot, r.Timestamp = keys[0], keys[1]
+		return ceremony.PlanRotation(base, r, when)
+	}, func(b *transfer.Bundle, err error) tea.Cmd {
+		s.busy = 0
+		if err == nil {
+			var sitting *ceremony.Sitting
+			if sitting, err = ceremony.PlanSitting(b, when); err == nil {
+				return s.app.open(s.planned(b, sitting))
+			}
+		}
+		s.tell(say.Trouble(err))
+		return nil
+	})
+	s.busy = s.app.lastOp
+	return cmd
+}
+
+func (s *rotationScreen) planned(b *transfer.Bundle, sitting *ceremony.Sitting) Screen {
+	return &plannedScreen{
+		stage: stage{app: s.app}, planner: s.planner, title: "change of keys", name: "rotation", bundle: b,
+		what: text.Clean(ceremony.Title(b)), sections: []say.Section{say.WhoMustSign(sitting)},
+	}
+}
