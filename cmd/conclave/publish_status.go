@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"conclave/ceremony/tuf"
+	"conclave/transfer/client"
 	"conclave/transfer/publish"
 	"conclave/tui/text"
 )
@@ -19,6 +20,7 @@ import (
 // A watching is what the status command was asked for.
 type watching struct {
 	config, root, textfile string
+	public                 string
 	prometheus, monitor    bool
 	every                  time.Duration
 }
@@ -29,11 +31,15 @@ func (p *program) publishStatus() *cobra.Command {
 		Use:   "status [URL]",
 		Short: "Say what is live, who must act and what breaks when",
 		Long: `Reads what is live, verified from the pinned root, and compares it with what the
-public address serves where the configuration names one. It needs no key.
+public address serves where the configuration or --public-url names one. It needs
+no key. A store that went back in time or jumped ahead since this host published
+last is an alarm; after a root that gave new keys to timestamp or snapshot, their
+versions may begin anew.
 
 With a URL (https://…, s3://… or file:…) and --root it needs no configuration: a
-monitor on any machine can run it. With --monitor the exit code is a monitor's:
-0 all right, 1 warning, 2 critical, 3 nobody answers.`,
+monitor on any machine can run it. The exit code is 0 while nothing is critical,
+3 for an alarm or what does not verify, 1 otherwise. With --monitor it is a
+monitor's: 0 all right, 1 warning, 2 critical, 3 nobody answers.`,
 		Example: `  conclave publish status --config online/publish.json
   conclave publish status https://updates.example --root 1.root.json --monitor
   conclave publish status --watch 30s`,
@@ -49,6 +55,7 @@ monitor on any machine can run it. With --monitor the exit code is a monitor's:
 	configFlag(cmd, &w.config)
 	f := cmd.Flags()
 	f.StringVar(&w.root, "root", "", "with a URL: the root file to verify from")
+	f.StringVar(&w.public, "public-url", "", "URL of the metadata folder as clients read it, to compare with the store")
 	f.StringVar(&w.textfile, "textfile", "", "write metrics into this file, for the node exporter")
 	f.BoolVar(&w.prometheus, "prometheus", false, "print metrics in Prometheus' text format")
 	f.BoolVar(&w.monitor, "monitor", false, "one line, and a monitor's exit code")
@@ -59,6 +66,13 @@ monitor on any machine can run it. With --monitor the exit code is a monitor's:
 
 // lookout returns what looks at the repository once.
 func (p *program) lookout(w watching, args []string) (func(context.Context) (*publish.Status, error), error) {
+	var public client.Repository
+	if w.public != "" {
+		var err error
+		if public, err = client.Open(w.public, ""); err != nil {
+			return nil, err
+		}
+	}
 	if len(args) == 0 {
 		cfg, err := publish.LoadConfig(w.config)
 		if err != nil {
@@ -69,6 +83,9 @@ func (p *program) lookout(w watching, args []string) (func(context.Context) (*pu
 			return nil, err
 		}
 		pub.Now = p.now
+		if public != nil {
+			pub.Public = public
+		}
 		return pub.Status, nil
 	}
 	if w.root == "" {
@@ -87,7 +104,7 @@ func (p *program) lookout(w watching, args []string) (func(context.Context) (*pu
 		return nil, err
 	}
 	return func(ctx context.Context) (*publish.Status, error) {
-		return publish.StatusFrom(ctx, source, root, p.now())
+		return publish.StatusFrom(ctx, source, public, root, p.now())
 	}, nil
 }
 
@@ -130,10 +147,25 @@ func (p *program) showStatus(w watching, m *publish.Metrics, s *publish.Status, 
 	case err != nil:
 		return err
 	case p.json:
-		return p.printJSON(s)
+		if err := p.printJSON(s); err != nil {
+			return err
+		}
+		return notFine(s)
 	}
 	p.statusTable(s)
-	return nil
+	return notFine(s)
+}
+
+// notFine is the error of a repository that clients refuse, or soon will.
+func notFine(s *publish.Status) error {
+	if s.Level <= publish.Warn {
+		return nil
+	}
+	code := exitFailed
+	if s.Alarm != "" {
+		code = exitUnverified
+	}
+	return &statusError{code: code, text: "the repository is " + s.Level.String()}
 }
 
 // monitorLine says everything in one line, as Nagios and its kin read it.

@@ -70,14 +70,14 @@ func connect(w http.ResponseWriter, r *http.Request, address string) {
 	}
 	from, _, err := http.NewResponseController(w).Hijack()
 	if err != nil {
-		to.Close()
+		_ = to.Close()
 		return
 	}
 	_, _ = io.WriteString(from, "HTTP/1.1 200 Connected\r\n\r\n")
 	go func() {
 		_, _ = io.Copy(to, from)
-		to.Close()
+		_ = to.Close()
 	}()
 	_, _ = io.Copy(from, to)
-	from.Close()
+	_ = from.Close()
 }

@@ -55,6 +55,14 @@ func folderPath(raw string) (string, bool) {
 // Dir is the folder that the store is in.
 func (f *Folder) Dir() string { return f.dir }
 
+// URL is the folder's address.
+func (f *Folder) URL() string {
+	if dir, err := filepath.Abs(f.dir); err == nil {
+		return "file:" + dir
+	}
+	return "file:" + f.dir
+}
+
 // Get implements Store.
 func (f *Folder) Get(ctx context.Context, name string, w io.Writer) (ETag, error) {
 	path, err := f.path(name)

@@ -162,7 +162,8 @@ func (w *push) checkMoved(ctx context.Context, before *live) error {
 	for role, d := range map[string]*tuf.Document{
 		tuf.Targets: before.targets, tuf.Snapshot: before.snapshot, tuf.Timestamp: before.timestamp,
 	} {
-		if seen := w.bundle.Base.Seen[role]; seen > version(d) {
+		seen := w.bundle.Base.Seen[role]
+		if seen > version(d) && !(isOnline(role) && forgotten(role, before.chain.Roots(), version(w.bundle.TrustedRoot()))) {
 			return rolledBack(role, version(d), seen)
 		}
 	}

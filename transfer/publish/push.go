@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"math/rand/v2"
 	"os"
-	"path/filepath"
 	"time"
 
 	"conclave/ceremony/tuf"
@@ -104,7 +103,7 @@ func (p *Publisher) Push(ctx context.Context, b *transfer.Bundle, targetsDir str
 	defer func() { err = errors.Join(err, st.close()) }()
 	work := &push{
 		p: p, state: st, anchor: anchor, bundle: b, dir: targetsDir, dryRun: o.DryRun, unpinned: unpinned,
-		store: newMemo(p.Store, filepath.Join(p.StateDir, memoDir, "push"), p.now),
+		store: p.memo("push"),
 	}
 	if err := p.checkPractice(ctx, work.store, b.Practice); err != nil {
 		return nil, err
@@ -208,6 +207,7 @@ type push struct {
 	dir      string
 	dryRun   bool
 	report   Report
+	memory   *seen // of this attempt
 }
 
 // journal is the name under which this work is journaled.
@@ -268,6 +268,7 @@ func (w *push) attempt(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	w.memory = memory
 	w.now = newStill(w.store)
 	w.now.prefetch(ctx, w.expected(memory))
 	before, err := readLive(ctx, w.now, w.anchor)
@@ -277,13 +278,17 @@ func (w *push) attempt(ctx context.Context) error {
 	if err := w.checkClock(memory, before); err != nil {
 		return err
 	}
-	if err := memory.check(before, w.p.now()); err != nil {
-		return err
+	alarm := memory.check(before, w.p.now())
+	if alarm != nil && !errors.Is(alarm, ErrFastForward) {
+		return alarm
 	}
 	if w.bundle == nil && before.timestamp == nil {
 		return withHint(fmt.Errorf("refresh: %w", ErrUnpublished), "push a complete bundle first")
 	}
 	goal, err := w.goal(ctx, before)
+	if alarm != nil && (err != nil || !w.recovers(before, goal)) {
+		return alarm
+	}
 	if err != nil {
 		return err
 	}

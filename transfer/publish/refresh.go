@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"path/filepath"
 	"time"
 )
 
@@ -34,7 +33,7 @@ func (p *Publisher) Refresh(ctx context.Context) (report *Report, err error) {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, st.close()) }()
-	work := &push{p: p, state: st, anchor: anchor, store: newMemo(p.Store, filepath.Join(p.StateDir, memoDir, "refresh"), p.now)}
+	work := &push{p: p, state: st, anchor: anchor, store: p.memo("refresh")}
 	if err := p.checkPractice(ctx, work.store, p.Practice); err != nil {
 		return nil, err
 	}

@@ -164,27 +164,33 @@ func TestAStoreThatOthersHaveSignedIsAnAlarm(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
 			w.genesis()
-			w.damage("metadata/timestamp.json", func(raw []byte) []byte {
-				doc, err := tuf.Parse(raw)
-				must(t, err)
-				forged := *doc.Timestamp()
-				forged.Version = c.version
-				forged.Expires = forged.Expires.Add(time.Hour)
-				next, err := tuf.From(&forged)
-				must(t, err)
-				reqs, err := tuf.Requirements(tuf.Timestamp, next, nil, w.base.Document(tuf.Root))
-				must(t, err)
-				sig, err := w.pub.Timestamp.Sign(next.Payload())
-				must(t, err)
-				next, err = tuf.Attach(next, reqs, w.pub.Timestamp.Key().ID, sig)
-				must(t, err)
-				return next.Bytes()
-			})
+			w.forge(c.version)
 			if _, err := w.pub.Refresh(context.Background()); !errors.Is(err, c.want) {
 				t.Errorf("error is %v", err)
 			}
 		})
 	}
+}
+
+// forge replaces the timestamp as somebody does who has its key and may write to the store.
+func (w *world) forge(version int64) {
+	w.t.Helper()
+	w.damage("metadata/timestamp.json", func(raw []byte) []byte {
+		doc, err := tuf.Parse(raw)
+		must(w.t, err)
+		forged := *doc.Timestamp()
+		forged.Version = version
+		forged.Expires = forged.Expires.Add(time.Hour)
+		next, err := tuf.From(&forged)
+		must(w.t, err)
+		reqs, err := tuf.Requirements(tuf.Timestamp, next, nil, w.base.Document(tuf.Root))
+		must(w.t, err)
+		sig, err := w.pub.Timestamp.Sign(next.Payload())
+		must(w.t, err)
+		next, err = tuf.Attach(next, reqs, w.pub.Timestamp.Key().ID, sig)
+		must(w.t, err)
+		return next.Bytes()
+	})
 }
 
 func TestEveryGoesOnAfterAFailureIfItIsTold(t *testing.T) {

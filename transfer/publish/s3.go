@@ -253,6 +253,15 @@ func openBucket(raw string) (Store, bool, error) {
 // Place is where the bucket is.
 func (b *Bucket) Place() Place { return b.place }
 
+// URL is the bucket's address, with the server that it was found at.
+func (b *Bucket) URL() string {
+	place := b.place
+	if server := b.api.Options().BaseEndpoint; server != nil {
+		place.Endpoint = *server
+	}
+	return place.String()
+}
+
 // key is the object's name in the bucket.
 func (b *Bucket) key(name string) (*string, error) {
 	if err := checkName(name); err != nil {

@@ -142,6 +142,34 @@ func (w *push) sign(ctx context.Context, s *stage, before *live, kept *journal) 
 	})
 }
 
+// recovers reports whether clients forget, with the root that is to be live, every online document that has jumped ahead. Such a
+// push is what an alarm of that kind calls for.
+func (w *push) recovers(before *live, g *goal) bool {
+	for role, doc := range map[string]*tuf.Document{tuf.Snapshot: before.snapshot, tuf.Timestamp: before.timestamp} {
+		if w.memory.jumped(role, doc, w.p.now()) && !w.forgets(role, before, g) {
+			return false
+		}
+	}
+	return true
+}
+
+func (w *push) forgets(role string, before *live, g *goal) bool {
+	roots := before.chain.Roots()
+	if g.root.Version() > before.root().Version() {
+		roots = append(slices.Clone(roots), g.root)
+	}
+	return forgotten(role, roots, w.memory.Roles[tuf.Root].Version)
+}
+
+// last is the version that the next one of an online role follows: the live one. One that has jumped ahead and that clients forget
+// does not count: a thief may have left no room above it.
+func (w *push) last(role string, doc *tuf.Document, before *live, g *goal) int64 {
+	if w.memory.jumped(role, doc, w.p.now()) && w.forgets(role, before, g) {
+		return w.memory.Roles[role].Version
+	}
+	return version(doc)
+}
+
 // snapshotMeta is what the snapshot shall list: what it lists now and the goal's
 // documents. Nothing is ever dropped: clients refuse a snapshot that lists less (TUF 5.5.5).
 func (w *push) snapshotMeta(before *live, g *goal) map[string]*metadata.MetaFiles {
@@ -191,7 +219,7 @@ func (w *push) keptSnapshot(ctx context.Context, before *live, g *goal, meta map
 		return nil
 	}
 	doc, err := tuf.Parse(kept.Snapshot)
-	if err != nil || doc.Snapshot() == nil || doc.Version() <= version(before.snapshot) ||
+	if err != nil || doc.Snapshot() == nil || doc.Version() <= w.last(tuf.Snapshot, before.snapshot, before, g) ||
 		!sameMeta(doc.Snapshot().Meta, meta) || verifyBy(tuf.Snapshot, doc, g.root) != nil || !w.fresh(doc, w.p.SnapshotLife) {
 		return nil
 	}
@@ -204,7 +232,7 @@ func (w *push) keptSnapshot(ctx context.Context, before *live, g *goal, meta map
 
 // newSnapshot signs the next snapshot whose version nobody has claimed.
 func (w *push) newSnapshot(ctx context.Context, before *live, g *goal, meta map[string]*metadata.MetaFiles) (*tuf.Document, error) {
-	next := version(before.snapshot) + 1
+	next := w.last(tuf.Snapshot, before.snapshot, before, g) + 1
 	for skipped := 0; ; skipped++ {
 		_, _, err := read(ctx, w.store, documentName(tuf.Snapshot, next), tuf.MaxSize)
 		if errors.Is(err, ErrNotFound) {
@@ -235,7 +263,7 @@ func (w *push) keptTimestamp(before *live, s *stage, kept *journal) *tuf.Documen
 		return nil
 	}
 	doc, err := tuf.Parse(kept.Timestamp)
-	if err != nil || doc.Timestamp() == nil || doc.Version() != version(before.timestamp)+1 ||
+	if err != nil || doc.Timestamp() == nil || doc.Version() != w.last(tuf.Timestamp, before.timestamp, before, s.goal)+1 ||
 		!sameMeta(doc.Timestamp().Meta, map[string]*metadata.MetaFiles{"snapshot.json": metaOf(s.snapshot)}) ||
 		verifyBy(tuf.Timestamp, doc, s.goal.root) != nil || !w.fresh(doc, w.p.TimestampLife) {
 		return nil
@@ -245,7 +273,7 @@ func (w *push) keptTimestamp(before *live, s *stage, kept *journal) *tuf.Documen
 
 func (w *push) newTimestamp(before *live, s *stage) (*tuf.Document, error) {
 	doc, err := tuf.From(&metadata.TimestampType{
-		Type: tuf.Timestamp, SpecVersion: metadata.SPECIFICATION_VERSION, Version: version(before.timestamp) + 1,
+		Type: tuf.Timestamp, SpecVersion: metadata.SPECIFICATION_VERSION, Version: w.last(tuf.Timestamp, before.timestamp, before, s.goal) + 1,
 		Expires:            w.p.now().Add(w.p.TimestampLife),
 		Meta:               map[string]*metadata.MetaFiles{"snapshot.json": metaOf(s.snapshot)},
 		UnrecognizedFields: w.marks(),

@@ -55,6 +55,9 @@ func (s *seen) check(live *live, now time.Time) error {
 		if !ok {
 			continue
 		}
+		if s.forgiven(role, doc, live) {
+			continue
+		}
 		where := fmt.Sprintf("%s %d is live, %d was seen on %s", role, doc.Version(), before.Version, s.Time.Format(time.RFC3339))
 		digest := sum(doc.Bytes())
 		switch {
@@ -64,12 +67,35 @@ func (s *seen) check(live *live, now time.Time) error {
 		case doc.Version() == before.Version && hex.EncodeToString(digest[:]) != before.SHA256:
 			return withHint(fmt.Errorf("%w: %s %d", ErrForked, role, doc.Version()),
 				"nothing was changed; someone else can write to the store: treat it as an incident")
-		case isOnline(role) && doc.Version()-before.Version > jumpAllowance+int64(now.Sub(s.Time)/maxRefreshRate):
+		case s.jumped(role, doc, now):
 			return withHint(fmt.Errorf("%w: %s", ErrFastForward, where),
 				"nothing was changed; if nobody here did it, the online key is in other hands: rotate it in a ceremony")
 		}
 	}
 	return s.missing(live)
+}
+
+// jumped reports whether an online role is further than all refreshers together can have brought it.
+func (s *seen) jumped(role string, doc *tuf.Document, now time.Time) bool {
+	before, ok := s.Roles[role]
+	return ok && isOnline(role) && doc != nil && doc.Version()-before.Version > jumpAllowance+int64(now.Sub(s.Time)/maxRefreshRate)
+}
+
+// forgiven reports whether clients have forgotten the version that was seen of an online role, so that
+// another one, whatever its number, may be live: a root since then has taken away the keys that signed it, and what is
+// live is signed by those that came instead.
+func (s *seen) forgiven(role string, doc *tuf.Document, live *live) bool {
+	return isOnline(role) && forgotten(role, live.chain.Roots(), s.Roles[tuf.Root].Version) && verifyBy(role, doc, live.root()) == nil
+}
+
+// forgotten reports whether one of the roots after version since makes clients forget what they hold of an online role.
+func forgotten(role string, roots []*tuf.Document, since int64) bool {
+	for i := 1; i < len(roots); i++ {
+		if roots[i-1].Version() >= since && tuf.Forgets(role, roots[i-1], roots[i]) {
+			return true
+		}
+	}
+	return false
 }
 
 // missing finds roles that were live once and are gone.

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"os"
-	"path/filepath"
 	"slices"
 	"time"
 
@@ -57,6 +55,7 @@ type Status struct {
 	Roles    []RoleStatus  `json:"roles"`                 // root, targets, snapshot, timestamp
 	Next     *Deadline     `json:"next_deadline"`         // null where nothing is published
 	LastSeen time.Time     `json:"last_success,omitzero"` // of this host: its last push or refresh
+	Alarm    string        `json:"alarm,omitempty"`       // the store is not what this host left: it went back, jumped ahead or was forged
 	Public   *PublicStatus `json:"public,omitempty"`      // what clients are served, where an address is known
 	Problems []string      `json:"problems"`
 }
@@ -107,21 +106,33 @@ func (p *Publisher) Status(ctx context.Context) (*Status, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.LastSeen = LastSuccess(p.StateDir)
+	memory, err := remembered(p.StateDir)
+	if err != nil {
+		return nil, fmt.Errorf("status: %w", err)
+	}
+	s.LastSeen = memory.Time
+	if alarm := memory.check(now, p.now()); alarm != nil {
+		s.Alarm = alarm.Error()
+		s.problem(Critical, "%v", alarm)
+	}
 	if p.Public != nil {
 		s.public(ctx, p, anchor, now)
 	}
 	return s, nil
 }
 
-// StatusFrom is Status for whoever has a trusted root and no publisher: a monitor on any machine.
-func StatusFrom(ctx context.Context, s Store, root *tuf.Document, now time.Time) (*Status, error) {
+// StatusFrom is Status for whoever has a trusted root and no publisher: a monitor on any machine. public is the address that is
+// compared with the store, nil for none.
+func StatusFrom(ctx context.Context, s Store, public client.Repository, root *tuf.Document, now time.Time) (*Status, error) {
 	const day = 24 * time.Hour
 	p := &Publisher{
-		Store: s, Now: func() time.Time { return now },
+		Store: s, Public: public, Now: func() time.Time { return now },
 		SnapshotLife: DefaultSnapshotDays * day, TimestampLife: DefaultTimestampDays * day,
 	}
-	status, _, err := p.look(ctx, root)
+	status, live, err := p.look(ctx, root)
+	if err == nil && public != nil {
+		status.public(ctx, p, root, live)
+	}
 	return status, err
 }
 
@@ -147,17 +158,19 @@ func (p *Publisher) look(ctx context.Context, anchor *tuf.Document) (*Status, *l
 
 // LastSuccess is when this host last found everything right, from its state folder; zero where it never did.
 func LastSuccess(dir string) time.Time {
-	if dir == "" {
-		return time.Time{}
-	}
-	if _, err := os.Stat(filepath.Join(dir, seenFile)); err != nil {
-		return time.Time{}
-	}
-	v, err := (&state{dir: dir}).seen()
+	memory, err := remembered(dir)
 	if err != nil {
 		return time.Time{}
 	}
-	return v.Time
+	return memory.Time
+}
+
+// remembered reads what this host has seen, without making or locking its folder; nothing where dir is "".
+func remembered(dir string) (*seen, error) {
+	if dir == "" {
+		return &seen{}, nil
+	}
+	return (&state{dir: dir}).seen()
 }
 
 func byStanding(a, b string) int {

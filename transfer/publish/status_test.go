@@ -101,7 +101,7 @@ func TestStatusOfAnAddressNeedsNoPublisher(t *testing.T) {
 	must(t, err)
 	source, err := publish.OpenSource(s.URL)
 	must(t, err)
-	status, err := publish.StatusFrom(context.Background(), source, root, w.now)
+	status, err := publish.StatusFrom(context.Background(), source, nil, root, w.now)
 	must(t, err)
 	if status.Level != publish.OK || len(status.Roles) != 4 {
 		t.Errorf("%+v", status)
@@ -110,11 +110,11 @@ func TestStatusOfAnAddressNeedsNoPublisher(t *testing.T) {
 		t.Error("something was put at a web address")
 	}
 	must(t, os.WriteFile(filepath.Join(w.folder.Dir(), "metadata/1.targets.json"), []byte("{}"), 0o644))
-	if _, err := publish.StatusFrom(context.Background(), source, root, w.now); publish.LevelOf(err) != publish.Critical {
+	if _, err := publish.StatusFrom(context.Background(), source, nil, root, w.now); publish.LevelOf(err) != publish.Critical {
 		t.Errorf("a damaged repository: %v", err)
 	}
 	s.Close()
-	if _, err := publish.StatusFrom(context.Background(), source, root, w.now); publish.LevelOf(err) != publish.Unknown {
+	if _, err := publish.StatusFrom(context.Background(), source, nil, root, w.now); publish.LevelOf(err) != publish.Unknown {
 		t.Errorf("a repository that does not answer: %v", err)
 	}
 }
