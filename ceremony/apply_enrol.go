@@ -28,9 +28,12 @@ func (s State) checkEnrol(holder string, serial uint32) error {
 	}
 	owner, known := s.ownerOf(serial)
 	switch {
-	case s.people[i].enrolled:
+	case len(s.people[i].toMake) == 0:
 		return s.rule("enrolment", fmt.Sprintf("%s has enrolled already", s.people[i].name),
-			"One key for each holder. A backup token is enrolled in a later ceremony.")
+			"The plan has no further key for them. To add a backup token, plan it: conclave plan rotate --backup.")
+	case slices.Contains(s.people[i].madeOn(), serial):
+		return s.rule("serial", fmt.Sprintf("token %d has made %s's first key", serial, s.people[i].name),
+			"The backup is another token: put that one in, and keep the first elsewhere.")
 	case serial == 0:
 		return s.rule("serial", "the token has no serial number", "Use another token.")
 	case known && !owner.is(holder):
@@ -57,30 +60,26 @@ func (e Enrolled) apply(s *State) error {
 	if err != nil {
 		return err
 	}
-	made := s.madeFor(e, key)
-	s.change(i, func(p *person) {
-		p.enrolled = true
-		p.keys = append(slices.Clone(p.keys), key)
-		made.name, made.evidence.Holder = p.name, p.name
-		p.made = &made
-		if !slices.Contains(p.serials, serial) {
-			p.serials = append(slices.Clone(p.serials), serial)
-		}
-	})
+	s.change(i, func(p *person) { p.take(e, key) })
 	s.enrolling = without(s.enrolling, serial)
 	s.afterEnrolment()
 	return nil
 }
 
-// madeFor is the key with the roles that the plan gives its holder.
-func (s State) madeFor(e Enrolled, key tuf.Key) madeKey {
-	m := madeKey{key: key, evidence: e.Evidence.of(e.Holder)}
-	for _, h := range s.bundle.Plan.Holders {
-		if samePerson(h.Name) == samePerson(e.Holder) {
-			m.root, m.targets = h.Root, h.Targets
-		}
+// take gives p the key that is next to be made for them, with the roles of the plan.
+func (p *person) take(e Enrolled, key tuf.Key) {
+	next, serial := p.toMake[0], e.Evidence.Serial
+	p.toMake = p.toMake[1:]
+	p.keys = append(slices.Clone(p.keys), key)
+	p.made = append(slices.Clone(p.made), madeKey{
+		name: p.name, key: key, evidence: e.Evidence.of(p.name), root: next.Root, targets: next.Targets, backup: next.Backup,
+	})
+	if !slices.Contains(p.serials, serial) {
+		p.serials = append(slices.Clone(p.serials), serial)
 	}
-	return m
+	if next.Backup {
+		p.backups = append(slices.Clone(p.backups), serial)
+	}
 }
 
 // checkNewKey reads the key that a token says it has made, and refuses one that does not fit the plan.
@@ -181,7 +180,7 @@ func (e Dropped) apply(s *State) error {
 	if err != nil {
 		return err
 	}
-	if s.people[i].enrolled {
+	if len(s.people[i].toMake) == 0 {
 		return s.rule("enrolment", fmt.Sprintf("%s has enrolled and stays in the draft", s.people[i].name), "")
 	}
 	if err := checkText("the reason", e.Reason); err != nil {
@@ -194,20 +193,27 @@ func (e Dropped) apply(s *State) error {
 	if err := s.checkThresholds(left, s.people[i].name); err != nil {
 		return err
 	}
+	what := "holder " + e.Holder
+	if s.people[i].toMake[0].Backup {
+		what = "backup of " + e.Holder
+	}
 	s.people = left
-	s.exceptions = append(slices.Clone(s.exceptions), Excepted{What: "holder " + e.Holder, Reason: e.Reason, By: e.By})
+	s.exceptions = append(slices.Clone(s.exceptions), Excepted{What: what, Reason: e.Reason, By: e.By})
 	s.afterEnrolment()
 	return nil
 }
 
-// withoutNew is everybody but the person at i, who stays where an older key of theirs has a say.
+// withoutNew is everybody without the keys that the person at i has not made, who stays where another key of theirs has a say.
 func (s State) withoutNew(i int) []person {
 	people := slices.Clone(s.people)
 	p := &people[i]
 	if len(p.keys) == 0 {
 		return slices.Delete(people, i, i+1)
 	}
-	p.enrolled, p.roles = true, nil
+	p.toMake, p.roles = nil, nil
+	for _, m := range p.made {
+		p.sit(m.root, m.targets)
+	}
 	if r := s.bundle.Plan.Rotation; r != nil {
 		for _, k := range r.Keep {
 			if slices.ContainsFunc(p.keys, func(have tuf.Key) bool { return have.ID == k.KeyID }) {
@@ -257,7 +263,7 @@ func (s *State) toFreeze() {
 
 // afterEnrolment goes on to freeze once nobody is left to enrol.
 func (s *State) afterEnrolment() {
-	if !slices.ContainsFunc(s.people, func(p person) bool { return !p.enrolled }) {
+	if !slices.ContainsFunc(s.people, func(p person) bool { return len(p.toMake) > 0 }) {
 		s.toFreeze()
 	}
 }

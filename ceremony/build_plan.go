@@ -13,6 +13,7 @@ type madeKey struct {
 	key           tuf.Key
 	evidence      transfer.Evidence
 	root, targets bool
+	backup        bool
 }
 
 // buildPlan turns b's plan into documents: with the keys that exist, and those that were made.
@@ -55,11 +56,11 @@ func rootSpec(b *transfer.Bundle, made []madeKey) tuf.RootSpec {
 			seat(tuf.HeldKey{Key: keys[k.KeyID], Holder: holders[k.KeyID]}, k.Root, k.Targets)
 		}
 		for _, k := range plan.Rotation.Join {
-			seat(tuf.HeldKey{Key: k.Key, Holder: tuf.Holder{Name: k.Holder, Serial: k.Serial, Purpose: "primary"}}, k.Root, k.Targets)
+			seat(tuf.HeldKey{Key: k.Key, Holder: tuf.Holder{Name: k.Holder, Serial: k.Serial, Purpose: purposeOf(k.Backup)}}, k.Root, k.Targets)
 		}
 	}
 	for _, m := range made {
-		seat(tuf.HeldKey{Key: m.key, Holder: tuf.Holder{Name: m.name, Serial: m.evidence.Serial, Purpose: "primary"}}, m.root, m.targets)
+		seat(tuf.HeldKey{Key: m.key, Holder: tuf.Holder{Name: m.name, Serial: m.evidence.Serial, Purpose: purposeOf(m.backup)}}, m.root, m.targets)
 	}
 	spec.Roles = map[string]tuf.RoleSpec{
 		tuf.Root:    {KeyIDs: ids[tuf.Root], Threshold: plan.RootThreshold},

@@ -46,12 +46,12 @@ func (s State) draftPlan() (*transfer.Bundle, []FrozenDocument, error) {
 	b := *s.bundle
 	b.Tokens = slices.Clone(b.Tokens)
 	for _, p := range s.people {
-		if !p.enrolled {
+		if len(p.toMake) > 0 {
 			return nil, nil, s.rule("enrolment", p.name+" has not enrolled", "Enrol the token, or take the holder out of the draft as an exception.")
 		}
-		if p.made != nil {
-			made = append(made, *p.made)
-			b.Tokens = append(b.Tokens, p.made.evidence)
+		for _, m := range p.made {
+			made = append(made, m)
+			b.Tokens = append(b.Tokens, m.evidence)
 		}
 	}
 	if err := buildPlan(&b, made); err != nil {

@@ -15,6 +15,7 @@ type Visitor struct {
 	Reader string
 	Info   hsm.Info
 	Holder string // whose it is, "" when this ceremony does not know it
+	Backup bool   // its key is the second one of its holder, who counts once
 	Blank  bool   // 9c is empty
 	Acts   []Act  // what it may sign now, in signing order
 	Done   []Act  // what it has signed already
@@ -65,7 +66,7 @@ func (s *Session) look(ctx context.Context, reader string) (Visitor, error) {
 // visitor says what the ceremony makes of a token. Keys are known by their bytes, never by a label.
 func (s State) visitor(reader string, info hsm.Info, keys []hsm.Key) Visitor {
 	v := Visitor{Reader: reader, Info: info, Blank: true}
-	var counted string
+	var counted claim
 	for _, k := range keys {
 		if k.Slot == hsm.SlotSignature {
 			v.Blank = false
@@ -79,9 +80,9 @@ func (s State) visitor(reader string, info hsm.Info, keys []hsm.Key) Visitor {
 			continue
 		}
 		v.Holder = owner.name
-		another := s.collect(&v, k.Slot, key.SPKI)
-		if counted == "" {
-			counted = another
+		v.Backup = v.Backup || slices.Contains(owner.backups, info.Serial)
+		if c := s.collect(&v, k.Slot, key.SPKI); counted.another == "" {
+			counted = c
 		}
 	}
 	if owner, ok := s.broughtBy(info.Serial); ok && v.Holder == "" && len(s.documents) == 0 {
@@ -94,9 +95,9 @@ func (s State) visitor(reader string, info hsm.Info, keys []hsm.Key) Visitor {
 	return v
 }
 
-// collect adds what one key may sign and has signed. It returns the
-// requirement for which another key of the same holder was counted, if any.
-func (s State) collect(v *Visitor, slot hsm.Slot, spki tuf.Digest) (another string) {
+// collect adds what one key may sign and has signed. It returns the claim that
+// cannot be made because another key of the same holder was counted, if any.
+func (s State) collect(v *Visitor, slot hsm.Slot, spki tuf.Digest) (counted claim) {
 	for _, d := range s.documents {
 		for _, c := range d.claims(spki) {
 			act := Act{
@@ -108,16 +109,16 @@ func (s State) collect(v *Visitor, slot hsm.Slot, spki tuf.Digest) (another stri
 				v.Done = append(v.Done, act)
 			case c.open:
 				v.Acts = append(v.Acts, act)
-			default:
-				another = c.another
+			case counted.another == "":
+				counted = c
 			}
 		}
 	}
-	return another
+	return counted
 }
 
 // why says in a sentence or two why a token can sign nothing now, "" where it can.
-func (s State) why(v Visitor, another string) string {
+func (s State) why(v Visitor, counted claim) string {
 	token := fmt.Sprintf("Token %d", v.Info.Serial)
 	if v.Info.Retries == 0 {
 		return fmt.Sprintf("The PIN of token %d is blocked: it was refused too often. No PIN is asked for. "+
@@ -139,12 +140,29 @@ func (s State) why(v Visitor, another string) string {
 	switch {
 	case len(v.Acts) > 0:
 		return ""
-	case len(v.Done) > 0 && another == "":
+	case len(v.Done) > 0 && counted.another == "":
 		return fmt.Sprintf("%s is %s's and has signed everything that it can: %s. Each counts once.", token, v.Holder, actsText(v.Done))
-	case another != "":
-		return fmt.Sprintf("%s is %s's, and another key of %s counts for %s already. One person counts once.", token, v.Holder, v.Holder, another)
+	case counted.another != "":
+		return fmt.Sprintf("%s is %s, and %s counts for %s already, by %s. One person counts once.",
+			token, v.whose(), v.Holder, counted.another, counted.otherToken())
 	}
 	return fmt.Sprintf("%s is %s's, but it is in no role that signs %s.", token, v.Holder, titleOf(s.bundle))
+}
+
+// whose is "Ann's", or "Ann's backup".
+func (v Visitor) whose() string {
+	if v.Backup {
+		return v.Holder + "'s backup"
+	}
+	return v.Holder + "'s"
+}
+
+// otherToken names the token that counts in the claim's place.
+func (c claim) otherToken() string {
+	if c.by == 0 {
+		return "another key"
+	}
+	return fmt.Sprintf("token %d", c.by)
 }
 
 // whyUnknown is why for a token whose key nobody holds.

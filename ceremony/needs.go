@@ -27,6 +27,7 @@ type NeedKey struct {
 	Holder string // a short keyid where nobody is named
 	Serial uint32 // 0 where the token is not known
 	New    bool   // it is made at the ceremony
+	Backup bool   // the second key of its holder, who counts once
 	Signed bool
 }
 
@@ -54,7 +55,7 @@ func Needs(b *transfer.Bundle) ([]Need, error) {
 		for _, t := range doc.tallies {
 			n := Need{Role: d.Role, Name: t.Requirement.Name, Threshold: t.Requirement.Threshold, Missing: t.Missing}
 			for _, s := range t.Signers {
-				n.Keys = append(n.Keys, NeedKey{Holder: cmp.Or(s.Holder.Name, shortKeyID(s.Key.ID)), Serial: s.Holder.Serial, Signed: s.Signed})
+				n.Keys = append(n.Keys, NeedKey{Holder: cmp.Or(s.Holder.Name, shortKeyID(s.Key.ID)), Serial: s.Holder.Serial, Signed: s.Signed, Backup: s.Holder.Purpose == backup})
 			}
 			needs = append(needs, n.worded(doc.version))
 		}
@@ -72,7 +73,7 @@ func planNeeds(b *transfer.Bundle) []Need {
 		n := Need{Role: tuf.Root, Name: trusted.Title() + "'s keys", Threshold: need.Threshold, Missing: need.Threshold}
 		for _, s := range seatsOf(trusted) {
 			if s.root {
-				n.Keys = append(n.Keys, NeedKey{Holder: s.name, Serial: s.holder.Serial})
+				n.Keys = append(n.Keys, NeedKey{Holder: s.name, Serial: s.holder.Serial, Backup: s.backup})
 			}
 		}
 		needs = append(needs, n.worded(version))
@@ -80,7 +81,7 @@ func planNeeds(b *transfer.Bundle) []Need {
 	next := Need{Role: tuf.Root, Name: fmt.Sprintf("root %d's keys", version), Threshold: b.Plan.RootThreshold, Missing: b.Plan.RootThreshold}
 	targets := Need{Role: tuf.Targets, Name: fmt.Sprintf("targets keys of root %d", version), Threshold: b.Plan.TargetsThreshold, Missing: b.Plan.TargetsThreshold}
 	for _, s := range plannedSeats(b) {
-		k := NeedKey{Holder: s.name, Serial: s.holder.Serial, New: s.made}
+		k := NeedKey{Holder: s.name, Serial: s.holder.Serial, New: s.made, Backup: s.backup}
 		if s.root {
 			next.Keys = append(next.Keys, k)
 		}
@@ -107,26 +108,29 @@ func plannedSeats(b *transfer.Bundle) []seat {
 		for _, k := range r.Keep {
 			seats = append(seats, seat{
 				name: cmp.Or(holders[k.KeyID].Name, shortKeyID(k.KeyID)), key: keys[k.KeyID], holder: holders[k.KeyID], root: k.Root, targets: k.Targets,
+				backup: holders[k.KeyID].Purpose == backup,
 			})
 		}
 		for _, k := range r.Join {
-			seats = append(seats, seat{name: k.Holder, key: k.Key, holder: tuf.Holder{Name: k.Holder, Serial: k.Serial}, root: k.Root, targets: k.Targets})
+			seats = append(seats, seat{name: k.Holder, key: k.Key, holder: tuf.Holder{Name: k.Holder, Serial: k.Serial}, root: k.Root, targets: k.Targets, backup: k.Backup})
 		}
 	}
 	for _, h := range b.Plan.Holders {
-		seats = append(seats, seat{name: h.Name, made: true, root: h.Root, targets: h.Targets})
+		seats = append(seats, seat{name: h.Name, made: true, root: h.Root, targets: h.Targets, backup: h.Backup})
 	}
 	return seats
 }
 
-// worded gives a need its sentence.
+// worded gives a need its sentence. It speaks of people: one with two tokens comes once.
 func (n Need) worded(version int64) Need {
 	var signed, may []string
-	for _, k := range n.Keys {
-		if k.Signed {
+	for i, k := range n.Keys {
+		again := slices.ContainsFunc(n.Keys[:i], func(o NeedKey) bool { return samePerson(o.Holder) == samePerson(k.Holder) })
+		switch {
+		case n.hasSigned(k.Holder) && !containsPerson(signed, k.Holder):
 			signed = append(signed, k.Holder)
-		} else {
-			may = append(may, k.label())
+		case !n.hasSigned(k.Holder) && !again:
+			may = append(may, n.label(k))
 		}
 	}
 	keys := n.Name
@@ -147,15 +151,41 @@ func (n Need) worded(version int64) Need {
 	return n
 }
 
-// label names a key by its holder and token.
-func (k NeedKey) label() string {
+// hasSigned reports whether any key of a person has signed.
+func (n Need) hasSigned(name string) bool {
+	return slices.ContainsFunc(n.Keys, func(k NeedKey) bool { return k.Signed && samePerson(k.Holder) == samePerson(name) })
+}
+
+// label names a person by all their tokens: "Ann (1111 or backup 2222)".
+func (n Need) label(first NeedKey) string {
+	var tokens []string
+	for _, k := range n.Keys {
+		if t := k.token(); t != "" && samePerson(k.Holder) == samePerson(first.Holder) {
+			tokens = append(tokens, t)
+		}
+	}
+	if len(tokens) == 0 {
+		return first.Holder
+	}
+	return fmt.Sprintf("%s (%s)", first.Holder, either(tokens))
+}
+
+// token says which token it is, "" where nobody knows.
+func (k NeedKey) token() string {
+	var words []string
+	if k.New {
+		words = append(words, "new")
+	}
+	if k.Backup {
+		words = append(words, backup)
+	}
 	switch {
 	case k.New:
-		return k.Holder + " (new token)"
+		words = append(words, "token")
 	case k.Serial != 0:
-		return fmt.Sprintf("%s (%d)", k.Holder, k.Serial)
+		words = append(words, fmt.Sprint(k.Serial))
 	}
-	return k.Holder
+	return strings.Join(words, " ")
 }
 
 // maxSearched is up to how many people the smallest company is searched for; beyond, one person is added after the other.
@@ -193,16 +223,32 @@ func powers(b *transfer.Bundle, now time.Time) []tuf.Power {
 	}
 	before := tuf.Quorums(b.TrustedRoot())
 	power := func(role string, threshold int) tuf.Power {
-		after := tuf.Quorum{Threshold: threshold}
-		for _, s := range plannedSeats(b) {
+		seats, after := plannedSeats(b), tuf.Quorum{Threshold: threshold}
+		h := holdingOf(role, threshold, seats)
+		for _, s := range seats {
 			if s.sits(role) {
-				after.Names = append(after.Names, NeedKey{Holder: s.name, New: s.made && len(before) > 0}.label())
+				after.Names = append(after.Names, s.powerName(len(before) > 0, h.each[samePerson(s.name)] > 1))
 			}
 		}
 		slices.Sort(after.Names)
 		return tuf.Power{Role: role, Before: before[role], After: after}
 	}
 	return []tuf.Power{power(tuf.Root, b.Plan.RootThreshold), power(tuf.Targets, b.Plan.TargetsThreshold)}
+}
+
+// powerName is what tuf.Quorums will call a key: by its holder, and by more where they have several.
+func (s seat) powerName(rotation, several bool) string {
+	switch {
+	case s.made && s.backup:
+		return s.name + " (new backup token)"
+	case s.made && (rotation || several):
+		return s.name + " (new token)"
+	case several && s.backup:
+		return fmt.Sprintf("%s (backup %d)", s.name, s.holder.Serial)
+	case several:
+		return fmt.Sprintf("%s (token %d)", s.name, s.holder.Serial)
+	}
+	return s.name
 }
 
 // company finds who must come, and the smallest company that is enough.

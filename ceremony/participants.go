@@ -25,7 +25,10 @@ type Participant struct {
 	Leaving  bool     // only the old root knows them
 	Presence Presence
 	Serials  []uint32 // of their tokens, as far as known
-	Enrolled bool     // no key must be made for them at this ceremony, or it is made
+	Enrolled bool     // no key must be made for them at this ceremony, or all are made
+	Backup   bool     // the next key to be made for them is their backup
+	Made     []uint32 // tokens that made a key for them here, in order
+	Backups  []uint32 // those of Serials that are backups
 	Reviewed bool     // has read exactly the frozen payloads
 }
 
@@ -44,7 +47,10 @@ func (s State) Participants() []Participant {
 			Leaving:  p.leaving,
 			Presence: p.presence,
 			Serials:  serials,
-			Enrolled: p.enrolled,
+			Enrolled: len(p.toMake) == 0,
+			Backup:   len(p.toMake) > 0 && p.toMake[0].Backup,
+			Made:     p.madeOn(),
+			Backups:  slices.Clone(p.backups),
 			Reviewed: p.reviewed,
 		})
 	}
@@ -58,11 +64,12 @@ type person struct {
 	roles    []string
 	leaving  bool
 	presence Presence
-	serials  []uint32  // of tokens that the root lists, or that made a key here
-	brought  uint32    // the token they came with, as the roll call heard; 0 for none
-	keys     []tuf.Key // a key that the old and the new root list under two keyids stands here twice
-	enrolled bool      // no key must be made for them, or it is made
-	made     *madeKey  // at this ceremony
+	serials  []uint32                 // of tokens that the root lists, or that made a key here
+	brought  uint32                   // the token they came with, as the roll call heard; 0 for none
+	keys     []tuf.Key                // a key that the old and the new root list under two keyids stands here twice
+	toMake   []transfer.PlannedHolder // keys that must still be made for them, in order
+	made     []madeKey                // at this ceremony
+	backups  []uint32                 // serials of their tokens whose keys are backups
 	reviewed bool
 	approved map[uint32]map[string]string // serial → role → digest
 }
@@ -71,6 +78,15 @@ func (p person) is(name string) bool { return samePerson(p.name) == samePerson(n
 
 func (p person) hasKey(spki tuf.Digest) bool {
 	return slices.ContainsFunc(p.keys, func(k tuf.Key) bool { return k.SPKI == spki })
+}
+
+// madeOn lists the tokens that made a key for p here.
+func (p person) madeOn() []uint32 {
+	var serials []uint32
+	for _, m := range p.made {
+		serials = append(serials, m.evidence.Serial)
+	}
+	return serials
 }
 
 // find gives the place of a person, or the rule that there must be one of that name.
@@ -145,7 +161,7 @@ func planned(b *transfer.Bundle) []person {
 			sit(keys[k.KeyID], holders[k.KeyID], k.Root, k.Targets)
 		}
 		for _, k := range plan.Rotation.Join {
-			sit(k.Key, tuf.Holder{Name: k.Holder, Serial: k.Serial}, k.Root, k.Targets)
+			sit(k.Key, tuf.Holder{Name: k.Holder, Serial: k.Serial, Purpose: purposeOf(k.Backup)}, k.Root, k.Targets)
 		}
 	}
 	for _, h := range plan.Holders {
@@ -154,7 +170,7 @@ func planned(b *transfer.Bundle) []person {
 			i = len(people)
 			people = append(people, person{name: h.Name, presence: Unknown})
 		}
-		people[i].enrolled = false
+		people[i].toMake = append(people[i].toMake, h)
 		people[i].sit(h.Root, h.Targets)
 	}
 	if trusted != nil {
@@ -212,7 +228,7 @@ func withKey(people []person, k tuf.Key, h tuf.Holder) ([]person, int) {
 	}
 	if i < 0 {
 		i = len(people)
-		people = append(people, person{name: name, presence: Unknown, enrolled: true})
+		people = append(people, person{name: name, presence: Unknown})
 	}
 	p := &people[i]
 	if !slices.ContainsFunc(p.keys, func(have tuf.Key) bool { return have.ID == k.ID && have.SPKI == k.SPKI }) {
@@ -220,6 +236,9 @@ func withKey(people []person, k tuf.Key, h tuf.Holder) ([]person, int) {
 	}
 	if h.Serial != 0 && !slices.Contains(p.serials, h.Serial) {
 		p.serials = append(p.serials, h.Serial)
+		if h.Purpose == backup {
+			p.backups = append(p.backups, h.Serial)
+		}
 	}
 	return people, i
 }

@@ -65,14 +65,13 @@ func checkExpiryOf(role string, expires, now time.Time) error {
 
 // checkPlan holds what must be true of every plan for a genesis, wherever it comes from.
 func checkPlan(p *transfer.Plan) error {
-	if err := checkHolders(p.Holders); err != nil {
+	if err := checkHolders(p.Holders, nil); err != nil {
 		return err
 	}
-	if err := checkThreshold(tuf.Root, p.RootThreshold, countPlanned(p.Holders, func(h transfer.PlannedHolder) bool { return h.Root })); err != nil {
-		return err
-	}
-	if err := checkThreshold(tuf.Targets, p.TargetsThreshold, countPlanned(p.Holders, func(h transfer.PlannedHolder) bool { return h.Targets })); err != nil {
-		return err
+	for _, h := range holdingsOf(&transfer.Bundle{Plan: p}) {
+		if err := checkThreshold(h.role, h.threshold, len(h.names)); err != nil {
+			return err
+		}
 	}
 	if p.Algorithm != string(hsm.P256) && p.Algorithm != string(hsm.P384) {
 		return planf("Take p256, which every client reads, or p384.", "the algorithm %q is not known", p.Algorithm)
@@ -86,32 +85,33 @@ func checkPlan(p *transfer.Plan) error {
 	return checkFiles(p.Files)
 }
 
-func countPlanned(holders []transfer.PlannedHolder, is func(transfer.PlannedHolder) bool) int {
-	n := 0
-	for _, h := range holders {
-		if is(h) {
-			n++
-		}
-	}
-	return n
-}
-
-func checkHolders(holders []transfer.PlannedHolder) error {
+// checkHolders wants each person once, and a second time at most for a backup; others
+// are people who hold a first key already.
+func checkHolders(holders []transfer.PlannedHolder, others []string) error {
 	if len(holders) > tuf.MaxRoleKeys {
-		return planf("", "there are %d keyholders, and a role has at most %d keys", len(holders), tuf.MaxRoleKeys)
+		return planf("", "there are %d keys to make, and a role has at most %d", len(holders), tuf.MaxRoleKeys)
 	}
-	seen := map[string]string{}
+	seen, second := map[string]string{}, map[string]bool{}
 	for _, h := range holders {
 		if err := checkName(h.Name); err != nil {
 			return planf(advicePeople, "%v", err)
 		}
-		if other, twice := seen[samePerson(h.Name)]; twice {
-			return planf(advicePeople, "%q and %q are one name", other, h.Name)
-		}
-		seen[samePerson(h.Name)] = h.Name
 		if !h.Root && !h.Targets {
 			return planf("", "%s holds no key", h.Name)
 		}
+		other, known := seen[samePerson(h.Name)]
+		switch {
+		case h.Backup && !known && !containsPerson(others, h.Name):
+			return planf("Name the first token's key before the backup.", "%s would have a backup and no first key", h.Name)
+		case h.Backup && second[samePerson(h.Name)]:
+			return planf("One backup is enough.", "%s would bring two backup tokens", h.Name)
+		case h.Backup:
+			second[samePerson(h.Name)] = true
+			continue
+		case known:
+			return planf(advicePeople, "%q and %q are one name", other, h.Name)
+		}
+		seen[samePerson(h.Name)] = h.Name
 	}
 	return nil
 }

@@ -14,6 +14,8 @@ type Genesis struct {
 	Purpose          string
 	RootHolders      []string // in order
 	TargetsHolders   []string // some of them, or further people
+	Backups          []string // those of them who bring a second token, for the same roles
+	OnePerson        bool     // one person's two keys may be enough for clients; the ceremony still wants an exception
 	RootThreshold    int
 	TargetsThreshold int
 	Algorithm        string // "p256" or "p384"
@@ -29,6 +31,9 @@ type Genesis struct {
 func PlanGenesis(g Genesis, now time.Time) (*transfer.Bundle, error) {
 	people, err := genesisHolders(g.RootHolders, g.TargetsHolders)
 	if err != nil {
+		return nil, err
+	}
+	if people, err = withBackups(people, g.Backups); err != nil {
 		return nil, err
 	}
 	if err := checkPurpose(g.Purpose); err != nil {
@@ -54,7 +59,29 @@ func PlanGenesis(g Genesis, now time.Time) (*transfer.Bundle, error) {
 	if err := checkPlan(plan); err != nil {
 		return nil, err
 	}
-	return &transfer.Bundle{Purpose: g.Purpose, Created: wholeSecond(now), Practice: g.Practice, Plan: plan}, nil
+	b := &transfer.Bundle{Purpose: g.Purpose, Created: wholeSecond(now), Practice: g.Practice, Plan: plan}
+	if err := checkAlone(g.OnePerson, holdingsOf(b)...); err != nil {
+		return nil, err
+	}
+	return b, nil
+}
+
+// withBackups gives people a second key, for the roles of the first. Each follows its holder's first.
+func withBackups(people []transfer.PlannedHolder, names []string) ([]transfer.PlannedHolder, error) {
+	for i, name := range names {
+		same := func(other string) bool { return samePerson(other) == samePerson(name) }
+		at := slices.IndexFunc(people, func(h transfer.PlannedHolder) bool { return same(h.Name) })
+		switch {
+		case at < 0:
+			return nil, planf("Name a holder.", "%q would bring a backup token and holds no key", name)
+		case slices.ContainsFunc(names[:i], same):
+			return nil, planf("One backup is enough.", "%q would bring two backup tokens", name)
+		}
+		second := people[at]
+		second.Backup = true
+		people = slices.Insert(people, at+1, second)
+	}
+	return people, nil
 }
 
 func wholeSecond(t time.Time) time.Time { return t.UTC().Truncate(time.Second) }

@@ -19,6 +19,9 @@ type Rotation struct {
 	Add      []Joining
 	Remove   []Leaving
 	Replace  []Replacing
+	Backups  []Joining // people with a key who bring a second token; without roles, for those of their first
+	// OnePerson lets one person's two keys be enough for clients; the ceremony still wants an exception.
+	OnePerson bool
 	// Absent are people who cannot sign: their tokens are lost, or they cannot
 	// come. A change that needs them is refused.
 	Absent           []string
@@ -91,6 +94,9 @@ func planFrom(b *transfer.Bundle, start *tuf.Document, r Rotation, now time.Time
 	if err := r.checkReach(b.TrustedRoot(), plan, seats); err != nil {
 		return nil, err
 	}
+	if err := checkAlone(r.OnePerson, holdingOf(tuf.Root, plan.RootThreshold, seats), holdingOf(tuf.Targets, plan.TargetsThreshold, seats)); err != nil {
+		return nil, err
+	}
 	b.Tokens = append(b.Tokens, evidenceOf(seats)...)
 	fillRotation(plan, b.TrustedRoot(), seats)
 	if err := r.settleTargets(b, plan, now); err != nil {
@@ -135,6 +141,7 @@ type seat struct {
 	key     tuf.Key
 	holder  tuf.Holder
 	made    bool // at the ceremony: there is no key yet
+	backup  bool // the second key of its holder
 	known   *KnownKey
 	root    bool
 	targets bool
@@ -159,7 +166,9 @@ func seatsOf(root *tuf.Document) []seat {
 			i := slices.IndexFunc(seats, func(s seat) bool { return s.key.ID == id })
 			if i < 0 {
 				i = len(seats)
-				seats = append(seats, seat{name: cmp.Or(holders[id].Name, shortKeyID(id)), key: keys[id], holder: holders[id]})
+				seats = append(seats, seat{
+					name: cmp.Or(holders[id].Name, shortKeyID(id)), key: keys[id], holder: holders[id], backup: holders[id].Purpose == backup,
+				})
 			}
 			seats[i].sit(role)
 		}
@@ -176,7 +185,7 @@ func (s seat) sits(role string) bool {
 	return role == tuf.Root && s.root || role == tuf.Targets && s.targets
 }
 
-// seat changes the seats as r says: people leave, come with new tokens, and join, in this order.
+// seat changes the seats as r says: people leave, come with new tokens, join, and bring a backup, in this order.
 func (r Rotation) seat(seats *[]seat) error {
 	for _, l := range r.Remove {
 		if err := l.leave(seats); err != nil {
@@ -194,6 +203,11 @@ func (r Rotation) seat(seats *[]seat) error {
 	*seats = append(*seats, fresh...)
 	for _, j := range r.Add {
 		if err := j.join(seats); err != nil {
+			return err
+		}
+	}
+	for _, j := range r.Backups {
+		if err := j.second(seats); err != nil {
 			return err
 		}
 	}
@@ -256,14 +270,14 @@ func (p Replacing) replace(seats *[]seat) (seat, error) {
 	if old.holder.Name == "" {
 		return seat{}, planf("Remove the key and add its holder by name.", "nobody knows by name who holds %s", old.name)
 	}
-	return newSeat(old.name, p.Known, old.root, old.targets), nil
+	return newSeat(old.name, p.Known, old.backup, old.root, old.targets), nil
 }
 
-func newSeat(name string, known *KnownKey, root, targets bool) seat {
-	s := seat{name: strings.TrimSpace(name), made: known == nil, known: known, root: root, targets: targets}
+func newSeat(name string, known *KnownKey, isBackup, root, targets bool) seat {
+	s := seat{name: strings.TrimSpace(name), made: known == nil, backup: isBackup, known: known, root: root, targets: targets}
 	if known != nil {
 		s.key = known.Key
-		s.holder = tuf.Holder{Name: s.name, Serial: known.Serial, Purpose: "primary"}
+		s.holder = tuf.Holder{Name: s.name, Serial: known.Serial, Purpose: purposeOf(isBackup)}
 	}
 	return s
 }
@@ -275,23 +289,51 @@ func (j Joining) join(seats *[]seat) error {
 	if len(j.Roles) == 0 {
 		return planf("Say for which roles, as in Dana:root,targets.", "%s would join no role", j.Name)
 	}
+	if err := j.checkRoles(); err != nil {
+		return err
+	}
+	i := slices.IndexFunc(*seats, func(s seat) bool { return samePerson(s.name) == samePerson(j.Name) })
+	if i < 0 {
+		*seats = append(*seats, newSeat(j.Name, j.Known, false, slices.Contains(j.Roles, tuf.Root), slices.Contains(j.Roles, tuf.Targets)))
+		return nil
+	}
+	s := &(*seats)[i]
+	if j.Known != nil || !slices.ContainsFunc(j.Roles, func(role string) bool { return !s.sits(role) }) {
+		return planf("To give somebody a new token, replace the old one; for a second one beside it, plan a backup.", "%s holds a key already", s.name)
+	}
+	for _, role := range j.Roles {
+		s.sit(role)
+	}
+	return nil
+}
+
+func (j Joining) checkRoles() error {
 	for _, role := range j.Roles {
 		if role != tuf.Root && role != tuf.Targets {
 			return planf("Keyholders sign root and targets; online keys sign the others.", "%s cannot join %q", j.Name, role)
 		}
 	}
-	i := slices.IndexFunc(*seats, func(s seat) bool { return samePerson(s.name) == samePerson(j.Name) })
-	if i < 0 {
-		*seats = append(*seats, newSeat(j.Name, j.Known, slices.Contains(j.Roles, tuf.Root), slices.Contains(j.Roles, tuf.Targets)))
-		return nil
+	return nil
+}
+
+// second seats a backup beside the first key of its holder.
+func (j Joining) second(seats *[]seat) error {
+	if err := j.checkRoles(); err != nil {
+		return err
 	}
-	s := &(*seats)[i]
-	if j.Known != nil || !slices.ContainsFunc(j.Roles, func(role string) bool { return !s.sits(role) }) {
-		return planf("To give somebody a new token, replace the old one.", "%s holds a key already", s.name)
+	mine := func(s seat) bool { return samePerson(s.name) == samePerson(j.Name) }
+	first := slices.IndexFunc(*seats, func(s seat) bool { return mine(s) && !s.backup })
+	switch {
+	case first < 0:
+		return noSeat(*seats, j.Name, "cannot have a backup for it")
+	case slices.ContainsFunc(*seats, func(s seat) bool { return mine(s) && s.backup }):
+		return planf("Replace the backup by its keyid, or remove it first.", "%s has a backup already", (*seats)[first].name)
 	}
-	for _, role := range j.Roles {
-		s.sit(role)
+	root, targets := (*seats)[first].root, (*seats)[first].targets
+	if len(j.Roles) > 0 {
+		root, targets = slices.Contains(j.Roles, tuf.Root), slices.Contains(j.Roles, tuf.Targets)
 	}
+	*seats = append(*seats, newSeat((*seats)[first].name, j.Known, true, root, targets))
 	return nil
 }
 
@@ -365,12 +407,12 @@ func fillRotation(plan *transfer.Plan, trusted *tuf.Document, seats []seat) {
 		_, stays := listed[s.key.ID]
 		switch {
 		case s.made:
-			plan.Holders = append(plan.Holders, transfer.PlannedHolder{Name: s.name, Root: s.root, Targets: s.targets})
+			plan.Holders = append(plan.Holders, transfer.PlannedHolder{Name: s.name, Root: s.root, Targets: s.targets, Backup: s.backup})
 		case stays:
 			plan.Rotation.Keep = append(plan.Rotation.Keep, transfer.KeptKey{KeyID: s.key.ID, Root: s.root, Targets: s.targets})
 		default:
 			plan.Rotation.Join = append(plan.Rotation.Join, transfer.KnownKey{
-				Key: s.key, Holder: s.name, Serial: s.holder.Serial, Root: s.root, Targets: s.targets,
+				Key: s.key, Holder: s.name, Serial: s.holder.Serial, Root: s.root, Targets: s.targets, Backup: s.backup,
 			})
 		}
 	}
@@ -445,13 +487,17 @@ func checkPlannedRotation(b *transfer.Bundle) error {
 		if err := checkName(k.Holder); err != nil {
 			return planf(advicePeople, "%v", err)
 		}
-		seats = append(seats, seat{name: k.Holder, key: k.Key, root: k.Root, targets: k.Targets})
+		seats = append(seats, seat{name: k.Holder, key: k.Key, root: k.Root, targets: k.Targets, backup: k.Backup})
 	}
-	if err := checkHolders(plan.Holders); err != nil {
+	var others []string
+	for _, s := range seats {
+		others = append(others, s.name)
+	}
+	if err := checkHolders(plan.Holders, others); err != nil {
 		return err
 	}
 	for _, h := range plan.Holders {
-		seats = append(seats, seat{name: h.Name, made: true, root: h.Root, targets: h.Targets})
+		seats = append(seats, seat{name: h.Name, made: true, root: h.Root, targets: h.Targets, backup: h.Backup})
 	}
 	if plan.Algorithm != string(hsm.P256) && plan.Algorithm != string(hsm.P384) {
 		return planf("Take p256, which every client reads, or p384.", "the algorithm %q is not known", plan.Algorithm)

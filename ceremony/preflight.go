@@ -45,6 +45,9 @@ func (s *Session) ownChecks(ctx context.Context) []preflight.Check {
 	if c, ok := state.checkAnchor(); ok {
 		checks = append(checks, c)
 	}
+	if c, ok := state.checkHoldings(); ok {
+		checks = append(checks, c)
+	}
 	return append(checks, state.checkPolicy())
 }
 
@@ -204,12 +207,12 @@ type quorum struct {
 
 // quorums are the thresholds of root and targets that the ceremony puts in force.
 func (s State) quorums() []quorum {
-	if p := s.bundle.Plan; p != nil {
-		people := planned(s.bundle)
-		return []quorum{
-			{tuf.Root, p.RootThreshold, countRole(people, tuf.Root)},
-			{tuf.Targets, p.TargetsThreshold, countRole(people, tuf.Targets)},
+	if s.bundle.Plan != nil {
+		var all []quorum
+		for _, h := range holdingsOf(s.bundle) {
+			all = append(all, quorum{h.role, h.threshold, h.keys})
 		}
+		return all
 	}
 	root := s.bundle.Document(tuf.Root)
 	if root == nil {

@@ -343,7 +343,7 @@ func TestOnePersonCountsOnceHoweverManyTokensTheyBring(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if second.Holder != "Bob" || len(second.Acts) != 0 || !strings.Contains(second.Why, "another key of Bob counts for root 2's keys already") {
+	if second.Holder != "Bob" || len(second.Acts) != 0 || !strings.Contains(second.Why, "is Bob's, and Bob counts for root 2's keys already, by token") {
 		t.Errorf("Bob's second token: holder %q, acts %v, why %q", second.Holder, second.Acts, second.Why)
 	}
 	want := []string{

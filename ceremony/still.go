@@ -48,7 +48,8 @@ func newGap(d document, t tuf.Tally) gap {
 			name = shortKeyID(s.Key.ID)
 		}
 		same := func(n string) bool { return samePerson(n) == samePerson(name) }
-		if !s.Signed && !countedByAnother(t, s) && !slices.ContainsFunc(g.may, same) {
+		_, counted := t.CountedBy(s)
+		if !s.Signed && !counted && !slices.ContainsFunc(g.may, same) {
 			g.may = append(g.may, name)
 		}
 	}

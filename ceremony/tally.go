@@ -70,6 +70,7 @@ type claim struct {
 	needed  bool     // and that requirement is not met yet
 	signed  bool     // every requirement that lists it has its signature
 	another string   // the requirement for which another key of the same holder was counted
+	by      uint32   // the token of that key; 0 where nobody knows
 }
 
 // claims lists what the key spki means for d: one claim for each keyid that it is listed under.
@@ -94,25 +95,15 @@ func (d document) claims(spki tuf.Digest) []claim {
 func (c *claim) add(t tuf.Tally, s tuf.Signer) {
 	c.counts = append(c.counts, t.Requirement.Name)
 	c.signed = c.signed && s.Signed
+	other, counted := t.CountedBy(s)
 	switch {
 	case s.Signed:
-	case countedByAnother(t, s):
-		c.another = t.Requirement.Name
+	case counted:
+		c.another, c.by = t.Requirement.Name, other.Holder.Serial
 	default:
 		c.open = true
 		c.needed = c.needed || !t.Complete()
 	}
-}
-
-// countedByAnother reports whether another key of the same holder has signed for t: one
-// person counts once for a threshold, however many tokens they bring.
-func countedByAnother(t tuf.Tally, s tuf.Signer) bool {
-	if s.Holder.Name == "" {
-		return false
-	}
-	return slices.ContainsFunc(t.Signers, func(o tuf.Signer) bool {
-		return o.Signed && o.Key.SPKI != s.Key.SPKI && samePerson(o.Holder.Name) == samePerson(s.Holder.Name)
-	})
 }
 
 // Tallies counts every requirement of every document; empty before freeze.

@@ -257,17 +257,24 @@ func (w *world) enrol(s *Session) error {
 			continue
 		}
 		tokens := w.tokensOf(p.Name)
-		token := tokens[len(tokens)-1]
-		v, err := s.Look(context.Background(), token.info.Reader)
-		if err != nil {
+		if err := w.enrolOn(s, p.Name, tokens[len(tokens)-1]); err != nil {
 			return err
 		}
-		if err := s.Enrol(context.Background(), v, p.Name, testPIN(w.t, token.pin), testPIN(w.t, freshPIN), 0); err != nil {
-			return err
-		}
-		token.pin = freshPIN
 	}
 	return nil
+}
+
+// enrolOn has a token make the next key of a holder.
+func (w *world) enrolOn(s *Session, holder string, token *softToken) error {
+	v, err := s.Look(context.Background(), token.info.Reader)
+	if err != nil {
+		return err
+	}
+	err = s.Enrol(context.Background(), v, holder, testPIN(w.t, token.pin), testPIN(w.t, freshPIN), 0)
+	if err == nil {
+		token.pin = freshPIN
+	}
+	return err
 }
 
 func (w *world) review(s *Session) error {
@@ -402,7 +409,7 @@ func fingerprint(t interface {
 	say("checks", s.checks)
 	say("exceptions", s.exceptions)
 	for _, p := range s.people {
-		say("person", fmt.Sprintf("%s %v %v %s %s %v %v %v", p.name, p.roles, p.leaving, p.presence, fmt.Sprint(p.serials, p.brought), p.enrolled, p.reviewed, p.approved))
+		say("person", fmt.Sprintf("%s %v %v %s %s %v %v %v", p.name, p.roles, p.leaving, p.presence, fmt.Sprint(p.serials, p.brought), len(p.toMake) == 0, p.reviewed, p.approved))
 		for _, k := range p.keys {
 			say("key", k.ID)
 		}

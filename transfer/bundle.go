@@ -27,7 +27,8 @@
 // ENVELOPE is a TUF metadata file byte for byte, white space around it included; DER and
 // SPKI are base64. (The plan above is folded to fit the page; it stands on one line. Only a plan
 // on a base has a rotation; such a plan has targets_expires only where targets are signed anew.) A
-// bundle that answers a compromise has "declared":TIME after practice.
+// bundle that answers a compromise has "declared":TIME after practice. A second key of one
+// person has "backup":true after its roles.
 // There is one spelling of a bundle: what is not byte for byte what Bytes would write is refused.
 package transfer
 
@@ -109,7 +110,7 @@ type RecordHead struct {
 // A Plan describes a root some of whose keys do not exist yet: a first one, or
 // with a Rotation the one that follows the trusted root.
 type Plan struct {
-	Holders          []PlannedHolder // people whose keys are made at the ceremony
+	Holders          []PlannedHolder // keys that people's tokens make at the ceremony
 	RootThreshold    int
 	TargetsThreshold int
 	Algorithm        string    // "p256" or "p384"
@@ -142,13 +143,16 @@ type KnownKey struct {
 	Serial  uint32 // of its token
 	Root    bool
 	Targets bool
+	Backup  bool // a second key of somebody who holds one
 }
 
-// A PlannedHolder is a person who will enrol a token.
+// A PlannedHolder is one key that a person's token will make. A person comes
+// twice at most: with the first token, and with a backup.
 type PlannedHolder struct {
 	Name    string
 	Root    bool
 	Targets bool
+	Backup  bool
 }
 
 // A PlannedFile is a target file as it was hashed.

@@ -40,7 +40,7 @@ func TestTheFormatIsWhatThePackageCommentSays(t *testing.T) {
 "purpose":"first root",
 "created":"2026-11-22T14:02:00Z",
 "practice":false,
-"plan":{"holders":[{"name":"Alice","root":true,"targets":true},{"name":"Björn \"B\" \\ Ö","root":true,"targets":false}],` +
+"plan":{"holders":[{"name":"Alice","root":true,"targets":true},{"name":"Alice","root":true,"targets":true,"backup":true},{"name":"Björn \"B\" \\ Ö","root":true,"targets":false}],` +
 		`"root_threshold":2,"targets_threshold":1,"algorithm":"p256","snapshot":[],"timestamp":[],` +
 		`"root_expires":"2027-11-22T14:02:00Z","targets_expires":"2027-02-22T14:02:00Z",` +
 		`"files":[{"path":"a/b.bin","length":3,"sha256":"c14cddc033f64b9dea80ea675cf280a015e672516090a5626781153dc68fea11"}]},

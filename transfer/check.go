@@ -93,15 +93,20 @@ func (b *Bundle) checkRotation() error {
 
 // checkNames refuses what would be one person or one file twice.
 func (p *Plan) checkNames() error {
-	people := make(map[string]bool, len(p.Holders))
+	type token struct {
+		name   string
+		backup bool
+	}
+	tokens := make(map[token]bool, len(p.Holders))
 	for _, h := range p.Holders {
 		if strings.TrimSpace(h.Name) == "" {
 			return contentf("a planned holder has no name")
 		}
-		if people[h.Name] {
+		t := token{h.Name, h.Backup}
+		if tokens[t] {
 			return contentf("the plan names the holder %q twice", h.Name)
 		}
-		people[h.Name] = true
+		tokens[t] = true
 	}
 	files := make(map[string]bool, len(p.Files))
 	for _, f := range p.Files {

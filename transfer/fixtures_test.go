@@ -172,7 +172,7 @@ func rotationBase(t testing.TB) Base {
 // plan is a genesis before any key exists.
 func plan() *Bundle {
 	return &Bundle{Purpose: "first root", Created: today, Plan: &Plan{
-		Holders:          []PlannedHolder{{"Alice", true, true}, {"Björn \"B\" \\ Ö", true, false}},
+		Holders:          []PlannedHolder{{"Alice", true, true, false}, {"Alice", true, true, true}, {"Björn \"B\" \\ Ö", true, false, false}},
 		RootThreshold:    2,
 		TargetsThreshold: 1,
 		Algorithm:        "p256",
@@ -191,7 +191,7 @@ func plannedRotation(t testing.TB) *Bundle {
 	base := rotationBase(t)
 	base.Documents = []Document{{tuf.Targets, genesis(t, "Alice", "Bob").Document(tuf.Targets)}}
 	return &Bundle{Purpose: "new tokens", Created: today, Declared: today.Add(-time.Hour), Base: base, Plan: &Plan{
-		Holders:          []PlannedHolder{{"Carol", true, false}},
+		Holders:          []PlannedHolder{{"Carol", true, false, false}},
 		RootThreshold:    2,
 		TargetsThreshold: 1,
 		Algorithm:        "p256",
@@ -199,7 +199,7 @@ func plannedRotation(t testing.TB) *Bundle {
 		TargetsExpires:   today.AddDate(0, 3, 0),
 		Rotation: &Rotation{
 			Keep: []KeptKey{{who("Alice").key.ID, true, true}},
-			Join: []KnownKey{{who("Dana").key, "Dana", 13078780, true, false}},
+			Join: []KnownKey{{who("Dana").key, "Dana", 13078780, true, false, true}},
 		},
 	}}
 }

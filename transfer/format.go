@@ -151,7 +151,19 @@ func (w *wire) known(k *KnownKey) {
 	w.key("serial")
 	w.serial(&k.Serial)
 	w.roles(&k.Root, &k.Targets)
+	w.mark("backup", &k.Backup)
 	w.end()
+}
+
+// mark is a flag that is left out where it is not set.
+func (w *wire) mark(name string, set *bool) {
+	if !w.optional(name, *set) {
+		return
+	}
+	w.flag(set)
+	if w.err == nil && !*set {
+		w.fail("%s is left out where it is not so", name)
+	}
 }
 
 func (w *wire) roles(root, targets *bool) {
@@ -172,6 +184,7 @@ func (w *wire) holder(h *PlannedHolder) {
 	w.key("name")
 	w.str(&h.Name, MaxName)
 	w.roles(&h.Root, &h.Targets)
+	w.mark("backup", &h.Backup)
 	w.end()
 }
 

@@ -79,7 +79,7 @@ func (b *Bundle) verifyDocument(d Document) (*tuf.Verified, error) {
 	if err != nil {
 		return nil, err
 	}
-	return tuf.Verify(d.Metadata, reqs)
+	return tuf.VerifyPeople(d.Metadata, reqs)
 }
 
 // wholeChain ends the chain with the bundle's own root. At genesis chain is nil.

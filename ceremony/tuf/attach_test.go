@@ -123,7 +123,7 @@ func TestAttachChangesNothingButSignatures(t *testing.T) {
 			if got, want := signedText(t, again), signedText(t, d); got != want {
 				t.Errorf("the signed part changed:\n%s\n%s", got, want)
 			}
-			if !complete(Count(again, reqs)) {
+			if !met(Count(again, reqs), Tally.Complete) {
 				t.Error("signatures were lost")
 			}
 			if back := Unsigned(full); signedText(t, back) != signedText(t, d) || len(back.Signatures()) != 0 {

@@ -95,7 +95,7 @@ func BenchmarkVerify(b *testing.B) {
 		doc = signed(b, doc, reqs, "Alice", "Bob")
 		b.Run("ours-"+size.name, func(b *testing.B) {
 			for b.Loop() {
-				if !complete(Count(doc, reqs)) {
+				if !met(Count(doc, reqs), Tally.Complete) {
 					b.Fatal("not complete")
 				}
 			}

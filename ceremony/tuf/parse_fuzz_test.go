@@ -64,7 +64,7 @@ func FuzzParse(f *testing.F) {
 		Compat(d)
 		if d.Type() == Root {
 			reqs := mustReqs(t, Root, d, nil, nil)
-			if !complete(Count(Unsigned(d), reqs)) {
+			if !met(Count(Unsigned(d), reqs), Tally.Complete) {
 				return
 			}
 			t.Fatal("nobody signed, and it is complete")

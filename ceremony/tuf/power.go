@@ -123,9 +123,14 @@ func align(old, next *roster) {
 	}
 }
 
+// backup is the purpose of a key that is a person's second.
+const backup = "backup"
+
 // apart tells two keys of one person apart.
 func (l *listed) apart() string {
 	switch {
+	case l.holder.Serial != 0 && l.holder.Purpose == backup:
+		return fmt.Sprintf(" (backup %d)", l.holder.Serial)
 	case l.holder.Serial != 0:
 		return fmt.Sprintf(" (token %d)", l.holder.Serial)
 	case l.holder.Purpose != "":
@@ -210,9 +215,9 @@ func (r *roster) largest(role rosterRole) (who string, holds int) {
 		if l.holder.Name == "" {
 			continue
 		}
-		person := strings.ToLower(strings.Join(strings.Fields(l.holder.Name), " "))
-		if count[person]++; count[person] > holds {
-			who, holds = l.holder.Name, count[person]
+		p := sameName(l.holder.Name)
+		if count[p]++; count[p] > holds {
+			who, holds = l.holder.Name, count[p]
 		}
 	}
 	return who, holds
@@ -292,11 +297,35 @@ func (d *Diff) explainRoot(old, next *Document, before, after *roster, now time.
 		case !same:
 			d.mean("From now on %s can %s.", p.After, acts[p.Role])
 		}
+		if role, ok := after.byName()[p.Role]; ok && (p.Role == Root || p.Role == Targets) {
+			d.explainSeveral(after, role)
+		}
 	}
 	if old != nil {
 		d.explainLeaving(old, next, before, after, now)
 	}
 	d.explainExpiry(next, now)
+}
+
+// explainSeveral states the power of people who hold several keys of a role: clients count keys.
+func (d *Diff) explainSeveral(r *roster, role rosterRole) {
+	held, names := map[string]int{}, []string{}
+	for _, l := range r.keysOf(role) {
+		if l.holder.Name == "" {
+			continue
+		}
+		if held[sameName(l.holder.Name)]++; held[sameName(l.holder.Name)] == 2 {
+			names = append(names, l.holder.Name)
+		}
+	}
+	if len(names) == 0 {
+		return
+	}
+	for i, name := range names {
+		names[i] = fmt.Sprintf("%s holds %s of them", name, numeral(held[sameName(name)]))
+	}
+	d.mean("Conclave counts people: two tokens of one person count once for %s. To clients any %s of these %s keys are enough; %s.",
+		role.name, numeral(role.threshold), numeral(r.distinct(role)), join(names, "and"))
 }
 
 // explainExpiry says when the next version is due.

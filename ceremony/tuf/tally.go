@@ -13,13 +13,17 @@ type Signer struct {
 	Signed bool
 }
 
-// A Tally says how far a document is for one requirement. Distinct keys are counted by SPKI.
+// A Tally says how far a document is for one requirement. It counts people, where clients
+// count keys: two tokens of one person count once, and so the threshold is that many people.
+// Only where fewer people than that hold keys of the role do further keys of theirs fill the gap.
 type Tally struct {
 	Requirement Requirement
 	Signers     []Signer
-	Signed      int      // distinct keys that signed
-	Missing     int      // how many more must sign; 0 is complete
+	Signed      int      // people who signed; a key that nobody is named for is somebody of its own
+	Keys        int      // distinct keys that signed, by SPKI: what clients count
+	Missing     int      // how many more people must sign; 0 is complete
 	Warnings    []string // two keys on one token, two tokens of one person
+	spare       int      // further keys of people who signed that still count
 }
 
 // Complete reports whether the threshold is met.
@@ -38,19 +42,56 @@ func Count(doc *Document, reqs []Requirement) []Tally {
 
 func tally(checks *checker, r Requirement) Tally {
 	t := Tally{Requirement: r}
-	counted := map[Digest]bool{}
+	all, keys, people := map[string]bool{}, map[Digest]bool{}, map[string]bool{}
+	holders := r.holders()
 	for _, k := range r.Keys {
 		s := Signer{Key: k, Holder: r.Holders[k.ID], Signed: checks.signed(k)}
+		all[holders[k.SPKI]] = true
 		if s.Signed {
-			counted[k.SPKI] = true
+			keys[k.SPKI], people[holders[k.SPKI]] = true, true
 		}
 		t.Signers = append(t.Signers, s)
 	}
-	t.Signed = len(counted)
 	// A threshold below 1 is met by nobody at all, so it is never met here.
-	t.Missing = max(0, max(1, r.Threshold)-t.Signed)
+	need := max(1, r.Threshold)
+	gap := max(0, need-len(all)) // what people alone can never meet
+	extra := len(keys) - len(people)
+	t.Keys, t.Signed = len(keys), len(people)+min(extra, gap)
+	t.spare = max(0, gap-extra)
+	t.Missing = max(0, need-t.Signed)
 	t.Warnings = warnings(t.Signers)
 	return t
+}
+
+// holders says who holds each key: a person by the name in its common form, or
+// the key itself where nobody is named.
+func (r Requirement) holders() map[Digest]string {
+	who := map[Digest]string{}
+	for _, k := range r.Keys {
+		if name := r.Holders[k.ID].Name; name != "" && who[k.SPKI] == "" {
+			who[k.SPKI] = "person " + sameName(name)
+		}
+	}
+	for _, k := range r.Keys {
+		if who[k.SPKI] == "" {
+			who[k.SPKI] = "key " + k.SPKI.Hex()
+		}
+	}
+	return who
+}
+
+// CountedBy is the key by which the holder of s counts already, where s itself would add nothing.
+func (t Tally) CountedBy(s Signer) (Signer, bool) {
+	if s.Holder.Name == "" || s.Signed || t.spare > 0 {
+		return Signer{}, false
+	}
+	i := slices.IndexFunc(t.Signers, func(o Signer) bool {
+		return o.Signed && o.Key.SPKI != s.Key.SPKI && samePerson(o.Holder.Name, s.Holder.Name)
+	})
+	if i < 0 {
+		return Signer{}, false
+	}
+	return t.Signers[i], true
 }
 
 // A checker remembers which keys signed a document.
@@ -116,7 +157,7 @@ func shared(a, b Signer) []string {
 		w = append(w, fmt.Sprintf("two of the keys that signed sit on one token, %d", a.Holder.Serial))
 	}
 	if a.Holder.Name != "" && samePerson(a.Holder.Name, b.Holder.Name) {
-		w = append(w, fmt.Sprintf("two of the signatures are by one person, %s (tokens %d and %d)",
+		w = append(w, fmt.Sprintf("two of the signatures are by one person, %s (tokens %d and %d), who counts once",
 			a.Holder.Name, a.Holder.Serial, b.Holder.Serial))
 	}
 	return w
@@ -124,10 +165,18 @@ func shared(a, b Signer) []string {
 
 // samePerson compares names as people do: without regard to case and spacing.
 func samePerson(a, b string) bool {
-	return strings.EqualFold(strings.Join(strings.Fields(a), " "), strings.Join(strings.Fields(b), " "))
+	return sameName(a) == sameName(b)
 }
 
-// complete reports whether every tally is.
-func complete(tallies []Tally) bool {
-	return len(tallies) > 0 && !slices.ContainsFunc(tallies, func(t Tally) bool { return !t.Complete() })
+// sameName is the form in which two spellings of one name are equal.
+func sameName(name string) string {
+	return strings.ToLower(strings.ToUpper(strings.Join(strings.Fields(name), " ")))
 }
+
+// met reports whether every tally is complete in the eyes of somebody.
+func met(tallies []Tally, by func(Tally) bool) bool {
+	return len(tallies) > 0 && !slices.ContainsFunc(tallies, func(t Tally) bool { return !by(t) })
+}
+
+// byKeys is how clients count (TUF 5.3.4: a threshold of keys).
+func byKeys(t Tally) bool { return t.Requirement.Threshold > 0 && t.Keys >= t.Requirement.Threshold }

@@ -77,9 +77,17 @@ func (e *DisagreementError) Hint() string { return e.hint }
 // errNothingAsked is returned where no requirement was given: that proves nothing.
 var errNothingAsked = errors.New("no requirement says who must sign it")
 
-// Verify checks that doc meets every requirement, by our own count and by
-// go-tuf's VerifyDelegate. The error is a *ThresholdError where signatures are missing.
-func Verify(doc *Document, reqs []Requirement) (*Verified, error) {
+// Verify checks that doc meets every requirement as a client sees it, which counts keys: by our
+// own count and by go-tuf's VerifyDelegate. The error is a *ThresholdError where signatures are missing.
+func Verify(doc *Document, reqs []Requirement) (*Verified, error) { return verify(doc, reqs, byKeys) }
+
+// VerifyPeople is Verify for what is about to be published: every threshold must be met by that many
+// people. Two tokens of one person, which clients count as two, count once.
+func VerifyPeople(doc *Document, reqs []Requirement) (*Verified, error) {
+	return verify(doc, reqs, Tally.Complete)
+}
+
+func verify(doc *Document, reqs []Requirement, by func(Tally) bool) (*Verified, error) {
 	if doc == nil {
 		return nil, errors.New("verify metadata: there is no document")
 	}
@@ -87,7 +95,7 @@ func Verify(doc *Document, reqs []Requirement) (*Verified, error) {
 		return nil, fmt.Errorf("verify %s: %w", doc.Title(), errNothingAsked)
 	}
 	tallies := Count(doc, reqs)
-	if !complete(tallies) {
+	if !met(tallies, by) {
 		return nil, &ThresholdError{doc.Title(), tallies}
 	}
 	delegated := doc.envelope()

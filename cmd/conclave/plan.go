@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"conclave/ceremony"
 	"conclave/ceremony/tuf"
@@ -71,7 +72,8 @@ func (p *program) planGenesis() *cobra.Command {
 		algorithm           string
 		snapshot, timestamp string
 		rootFor, targetsFor int
-		files               []string
+		files, backups      []string
+		onePerson           bool
 	)
 	cmd := &cobra.Command{
 		Use:   "genesis",
@@ -114,6 +116,8 @@ exists yet; the ceremony makes them on the keyholders' tokens.`,
 				RootExpires:      inDays(now, rootFor),
 				TargetsExpires:   inDays(now, targetsFor),
 				Files:            planned,
+				Backups:          backups,
+				OnePerson:        onePerson,
 			}, now)
 			if err != nil {
 				return err
@@ -125,6 +129,8 @@ exists yet; the ceremony makes them on the keyholders' tokens.`,
 	f := cmd.Flags()
 	f.StringArrayVar(&holders, "holder", nil, "a person who holds a root key; once for each")
 	f.StringArrayVar(&targeters, "targets-holder", nil, "a person who holds a targets key; without it every holder does")
+	f.StringArrayVar(&backups, "backup", nil, "a holder who brings a second token; it counts as the same person")
+	onePersonFlag(f, &onePerson)
 	f.IntVar(&rootOf, "root-threshold", 0, "how many holders must sign a root")
 	f.IntVar(&targetsOf, "targets-threshold", 0, "how many holders must sign targets")
 	f.StringVar(&algorithm, "algorithm", "p256", "p256, which every client reads, or p384")
@@ -139,20 +145,34 @@ exists yet; the ceremony makes them on the keyholders' tokens.`,
 	return cmd
 }
 
+// onePersonFlag lets a plan through in which one person's two tokens are enough for clients.
+func onePersonFlag(f *pflag.FlagSet, accept *bool) {
+	f.BoolVar(accept, "accept-one-person", false, "plan it although one person's two keys alone are enough for clients; the ceremony stops there until people put the exception on record")
+}
+
 func (p *program) planRoot() *cobra.Command {
 	var flags planFlags
 	var base baseFlags
 	var days int
+	var backups []string
+	var onePerson bool
 	cmd := &cobra.Command{
-		Use:     "root",
-		Short:   "Draft the next root: the same keys, a new expiry",
-		Example: "  conclave plan root --repository repository/metadata --root trusted/1.root.json -o root.bundle.json",
-		Args:    cobra.NoArgs,
+		Use:   "root",
+		Short: "Draft the next root: the same keys, a new expiry",
+		Long: `Drafts the next root with a new expiry and the same keys. With --backup it also
+gives holders a second token, whose key the ceremony makes; it signs in place of
+the first one, and the two count as one person.`,
+		Example: `  conclave plan root --repository repository/metadata --root trusted/1.root.json -o root.bundle.json
+  conclave plan root --backup Alice --repository repository/metadata --root trusted/1.root.json -o root.bundle.json`,
+		Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
 			now := p.now().UTC()
 			on, err := base.read()
 			if err != nil {
 				return err
+			}
+			if len(backups) > 0 {
+				return p.planBackups(flags, on, backups, ceremony.Rotation{OnePerson: onePerson, RootExpires: inDays(now, days), TargetsExpires: inDays(now, targetsDays)}, now)
 			}
 			bundle, err := ceremony.PlanRoot(on, flags.purpose, inDays(now, days), now)
 			if err != nil {
@@ -164,7 +184,22 @@ func (p *program) planRoot() *cobra.Command {
 	flags.register(cmd, "renew the root")
 	base.register(cmd)
 	cmd.Flags().IntVar(&days, "days", rootDays, "days until the root expires")
+	registerBackups(cmd.Flags(), &backups, &onePerson)
 	return cmd
+}
+
+// planBackups renews the root and gives people a second token.
+func (p *program) planBackups(flags planFlags, on transfer.Base, backups []string, r ceremony.Rotation, now time.Time) error {
+	var err error
+	r.Purpose = flags.purpose
+	if r.Backups, err = backupsOf(backups); err != nil {
+		return err
+	}
+	bundle, err := ceremony.PlanRotation(on, r, now)
+	if err != nil {
+		return err
+	}
+	return p.writeSitting(flags.out, bundle, now)
 }
 
 func (p *program) planTargets() *cobra.Command {

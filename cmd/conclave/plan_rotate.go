@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"conclave/ceremony"
 	"conclave/ceremony/record"
@@ -22,6 +23,8 @@ import (
 type rotationFlags struct {
 	add, remove, replace []string
 	keys, absent         []string
+	backups              []string
+	onePerson            bool
 	rootOf, targetsOf    int
 	snapshot, timestamp  string
 	rootDays, targetDays int
@@ -36,6 +39,7 @@ func (f *rotationFlags) register(cmd *cobra.Command, days bool) {
 	fs.StringArrayVar(&f.replace, "replace", nil, "`NAME` who comes with a new token; the old one's key goes")
 	fs.StringArrayVar(&f.keys, "key", nil, "`NAME=FILE` the key of somebody who has one already: PEM, or the evidence that conclave token enrol wrote")
 	fs.StringArrayVar(&f.absent, "absent", nil, "`NAME` who cannot sign with the key that the root lists now")
+	registerBackups(fs, &f.backups, &f.onePerson)
 	fs.IntVar(&f.rootOf, "root-threshold", 0, "how many holders must sign a root from now on")
 	fs.IntVar(&f.targetsOf, "targets-threshold", 0, "how many holders must sign targets from now on")
 	fs.StringVar(&f.snapshot, "snapshot-key", "", "public key (PEM) that signs snapshot from now on")
@@ -50,10 +54,34 @@ func (f *rotationFlags) register(cmd *cobra.Command, days bool) {
 	fs.IntVar(&f.targetDays, "targets-days", targets, "days until targets expire, where they are signed anew")
 }
 
+// registerBackups adds the flags for second tokens.
+func registerBackups(fs *pflag.FlagSet, backups *[]string, onePerson *bool) {
+	fs.StringArrayVar(backups, "backup", nil, "`NAME[:root,targets][=FILE]` a holder who brings a second token, for the roles of the first; it counts as the same person. FILE as for --key of plan rotate")
+	onePersonFlag(fs, onePerson)
+}
+
+// backupsOf reads NAME[:root,targets][=FILE].
+func backupsOf(args []string) ([]ceremony.Joining, error) {
+	var all []ceremony.Joining
+	for _, arg := range args {
+		who, path, given := strings.Cut(arg, "=")
+		name, roles := splitRoles(who)
+		j := ceremony.Joining{Name: name, Roles: roles}
+		if given {
+			var err error
+			if j.Known, err = readKnownKey(path); err != nil {
+				return nil, err
+			}
+		}
+		all = append(all, j)
+	}
+	return all, nil
+}
+
 // rotation reads what the flags name.
 func (f *rotationFlags) rotation(purpose string, now time.Time) (ceremony.Rotation, error) {
 	r := ceremony.Rotation{
-		Purpose: purpose, Absent: f.absent, RootThreshold: f.rootOf, TargetsThreshold: f.targetsOf, Resign: f.resign, Algorithm: f.algorithm,
+		Purpose: purpose, Absent: f.absent, RootThreshold: f.rootOf, TargetsThreshold: f.targetsOf, Resign: f.resign, Algorithm: f.algorithm, OnePerson: f.onePerson,
 	}
 	if f.rootDays > 0 {
 		r.RootExpires = inDays(now, f.rootDays)
@@ -63,6 +91,9 @@ func (f *rotationFlags) rotation(purpose string, now time.Time) (ceremony.Rotati
 	}
 	known, err := f.known()
 	if err != nil {
+		return r, err
+	}
+	if r.Backups, err = backupsOf(f.backups); err != nil {
 		return r, err
 	}
 	if r.Snapshot, err = onlineKey(f.snapshot); err != nil {
@@ -177,7 +208,9 @@ must come and what goes on meanwhile, and refuses what would lock everybody out.
 		Example: `  conclave plan rotate --repository repository/metadata --root trusted/1.root.json \
     --replace Bob --add Dana:root --remove Frank --root-threshold 3 -o rotation.bundle.json
   conclave plan rotate --repository repository/metadata --root trusted/1.root.json \
-    --timestamp-key new/timestamp.pub --snapshot-key new/snapshot.pub -o online.bundle.json`,
+    --timestamp-key new/timestamp.pub --snapshot-key new/snapshot.pub -o online.bundle.json
+  conclave plan rotate --repository repository/metadata --root trusted/1.root.json \
+    --backup Alice --backup Bob:root -o backups.bundle.json`,
 		Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
 			now := p.now().UTC()

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"conclave/ceremony"
 	"conclave/ceremony/tuf"
 	"conclave/transfer"
 	"conclave/tui/say"
@@ -96,6 +97,9 @@ func describe(b *transfer.Bundle, now time.Time) ([]string, error) {
 		for _, line := range say.Plan(b.Plan) {
 			w.add("  %-9s %s", line.Name, line.Text)
 		}
+		for _, line := range ceremony.Holdings(b) {
+			w.add("  %s %s", say.Note, text.Clean(line))
+		}
 		return w, nil
 	}
 	for _, rt := range status.Tallies {
@@ -169,13 +173,10 @@ func baseOf(b *transfer.Bundle, role string) *tuf.Document {
 func tallyLine(rt transfer.RoleTally) string {
 	var signed, may []string
 	for _, s := range rt.Tally.Signers {
-		name := s.Holder.Name
-		if name == "" {
-			name = s.Key.ID[:min(8, len(s.Key.ID))]
-		}
-		if s.Signed {
+		name := say.Signer(s)
+		if _, counted := rt.Tally.CountedBy(s); s.Signed {
 			signed = append(signed, name)
-		} else {
+		} else if !counted { // one person counts once
 			may = append(may, name)
 		}
 	}

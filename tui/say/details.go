@@ -56,6 +56,9 @@ func keysOf(t transfer.RoleTally) Section {
 		if k.Holder.Serial != 0 {
 			who = text.F("%s, token %d", who, k.Holder.Serial)
 		}
+		if k.Holder.Purpose == "backup" {
+			who = text.F("%s, a backup: one person counts once", who)
+		}
 		if k.Key.Scheme != "" {
 			who = text.F("%s, %s", who, k.Key.Scheme)
 		}

@@ -84,10 +84,10 @@ func Plan(p *transfer.Plan) []Planned {
 	var root, targets []string
 	for _, h := range p.Holders {
 		if h.Root {
-			root = append(root, h.Name)
+			root = append(root, planned(h))
 		}
 		if h.Targets {
-			targets = append(targets, h.Name)
+			targets = append(targets, planned(h))
 		}
 	}
 	var size int64
@@ -99,6 +99,14 @@ func Plan(p *transfer.Plan) []Planned {
 		{"targets", text.F("any %d of %s, until %s", p.TargetsThreshold, text.List(targets...), day(p.TargetsExpires))},
 		{"files", text.F("%s, %s", text.Count(len(p.Files), "file"), text.Bytes(size))},
 	}
+}
+
+// planned names a key that is to be made.
+func planned(h transfer.PlannedHolder) string {
+	if h.Backup {
+		return h.Name + " (backup)"
+	}
+	return h.Name
 }
 
 // rotation says which keys a changed root and its targets will have. Who holds the keys that stay
@@ -121,7 +129,7 @@ func rotation(p *transfer.Plan) []Planned {
 	}
 	for _, h := range p.Holders {
 		count(h.Root, h.Targets)
-		made = append(made, h.Name)
+		made = append(made, planned(h))
 	}
 	lines := []Planned{
 		{"new keys", text.F("to be made by %s", text.List(made...))},

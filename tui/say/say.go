@@ -103,9 +103,28 @@ func Visitor(v ceremony.Visitor) text.Safe {
 	}
 	counts := countsFor(append(slices.Clone(v.Done), v.Acts...))
 	if len(counts) == 0 {
-		return text.F("YubiKey %d is %s's.", v.Info.Serial, v.Holder)
+		return text.F("YubiKey %d is %s.", v.Info.Serial, whose(v))
 	}
-	return text.F("YubiKey %d is %s's, a key of %s.", v.Info.Serial, v.Holder, text.List(counts...))
+	return text.F("YubiKey %d is %s, a key of %s.", v.Info.Serial, whose(v), text.List(counts...))
+}
+
+// whose is "Bob's", or "Bob's backup".
+func whose(v ceremony.Visitor) text.Safe {
+	if v.Backup {
+		return text.F("%s's backup", v.Holder)
+	}
+	return text.F("%s's", v.Holder)
+}
+
+// Signer names a key by its holder, and says that it is a backup; without a holder by the start of its keyid.
+func Signer(s tuf.Signer) string {
+	switch {
+	case s.Holder.Name == "":
+		return s.Key.ID[:min(8, len(s.Key.ID))]
+	case s.Holder.Purpose == "backup":
+		return s.Holder.Name + " (backup)"
+	}
+	return s.Holder.Name
 }
 
 // countsFor names what acts count for: "root 4", "root 5", "targets".
@@ -194,16 +213,21 @@ func Presence(p ceremony.Participant) text.Safe {
 		return text.Clean("away")
 	case ceremony.Here:
 		if len(p.Serials) > 0 {
-			return text.F("here, token %s", serials(p.Serials))
+			return text.F("here, token %s", tokens(p))
 		}
 		return text.Clean("here")
 	}
 	return text.Clean("not asked yet")
 }
 
-func serials(ns []uint32) text.Safe {
+// tokens lists the tokens of somebody: "13078779, backup 13078780".
+func tokens(p ceremony.Participant) text.Safe {
 	var s []string
-	for _, n := range ns {
+	for _, n := range p.Serials {
+		if slices.Contains(p.Backups, n) {
+			s = append(s, fmt.Sprintf("backup %d", n))
+			continue
+		}
 		s = append(s, fmt.Sprint(n))
 	}
 	return text.Clean(strings.Join(s, ", "))
