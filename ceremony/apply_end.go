@@ -1,8 +1,11 @@
 package ceremony
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"slices"
+	"strings"
 
 	"conclave/ceremony/tuf"
 	"conclave/transfer"
@@ -107,6 +110,31 @@ func (e Exported) apply(s *State) error {
 	s.exports = append(s.exports[:len(s.exports):len(s.exports)], e)
 	s.step = StepClose
 	return nil
+}
+
+func (e Shown) apply(s *State) error {
+	if err := s.checkDigests(e.Digests, true); err != nil {
+		return err
+	}
+	_, file, err := s.Result()
+	switch {
+	case err != nil:
+		return s.ruleErr("export", err)
+	case e.What == ShownBundle && e.SHA256 != sha256Hex(file):
+		return s.rule("export", "the bundle to show is not the confirmed one", "")
+	case e.What == ShownBundle || e.What == ShownAnswer && isDigest(e.SHA256):
+	default:
+		return s.rule("export", fmt.Sprintf("%q of SHA-256 %q is nothing that a ceremony shows", e.What, e.SHA256), "")
+	}
+	if e.Frames < 1 {
+		return s.rule("export", fmt.Sprintf("%d frames show nothing", e.Frames), "")
+	}
+	return nil
+}
+
+func isDigest(s string) bool {
+	raw, err := hex.DecodeString(s)
+	return err == nil && len(raw) == sha256.Size && strings.ToLower(s) == s
 }
 
 func (e Closed) apply(s *State) error {

@@ -21,7 +21,7 @@ func (e Opened) apply(s *State) error {
 		return s.ruleErr("bundle", err)
 	}
 	s.step = StepPreflight
-	s.bundle, s.program, s.seen, s.enrols = b, e.Program, e.Seen, b.Plan != nil
+	s.came, s.bundle, s.program, s.seen, s.enrols = b, b, e.Program, e.Seen, b.Plan != nil
 	if len(e.Anchor) > 0 {
 		if s.anchor, err = tuf.Parse(e.Anchor); err != nil {
 			return s.ruleErr("anchor", err)

@@ -92,6 +92,7 @@ var decoders = map[string]func(json.RawMessage) (Event, error){
 	Confirmed{}.Kind():       decodeAs[Confirmed],
 	ExportBegun{}.Kind():     decodeAs[ExportBegun],
 	Exported{}.Kind():        decodeAs[Exported],
+	Shown{}.Kind():           decodeAs[Shown],
 	Closed{}.Kind():          decodeAs[Closed],
 }
 

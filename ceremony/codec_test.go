@@ -38,6 +38,7 @@ func samples() []Event {
 		Confirmed{Complete: true, Verdict: "fine"},
 		ExportBegun{Name: "a", SHA256: "b"},
 		Exported{Name: "a", Path: "/a", SHA256: "b"},
+		Shown{What: ShownAnswer, SHA256: "ab", Digests: map[string]string{"root": "c"}, Frames: 3, Folder: "light"},
 		Closed{Statement: "we agree"},
 	}
 }

@@ -182,6 +182,22 @@ type Exported struct {
 	SHA256 string `json:"sha256"`
 }
 
+// Shown is journaled before what the ceremony made is shown as QR symbols, or written as pictures of
+// them. Nobody here knows what a camera has read of it: it is no export.
+type Shown struct {
+	What    string            `json:"what"`             // ShownAnswer or ShownBundle
+	SHA256  string            `json:"sha256"`           // of what a reader gets
+	Digests map[string]string `json:"digests"`          // role → digest of the payloads that it signs
+	Frames  int               `json:"frames"`           // symbols that are enough to read it
+	Folder  string            `json:"folder,omitempty"` // of the pictures; left out on the screen
+}
+
+// What is shown: the new signatures alone, or the bundle as it is exported.
+const (
+	ShownAnswer = "answer"
+	ShownBundle = "bundle"
+)
+
 // Closed seals the record.
 type Closed struct {
 	Statement string `json:"statement"`
@@ -258,6 +274,9 @@ func (ExportBegun) Kind() string { return "export_begun" }
 
 // Kind names the event.
 func (Exported) Kind() string { return "exported" }
+
+// Kind names the event.
+func (Shown) Kind() string { return "shown" }
 
 // Kind names the event.
 func (Closed) Kind() string { return "closed" }

@@ -63,6 +63,20 @@ func (s *Session) export() (Exported, error) {
 	return Exported{}, fmt.Errorf("the medium holds %d other files of that name: %w", maxCopies, fs.ErrExist)
 }
 
+// Show records, before anybody sees it, that what the ceremony made is shown as QR symbols: what (ShownAnswer or
+// ShownBundle), the SHA-256 of what a reader gets, how many frames are enough, and the folder where pictures
+// are written instead. Once the record is sealed nothing is added to it.
+func (s *Session) Show(what, sha256 string, frames int, folder string) error {
+	s.act.Lock()
+	defer s.act.Unlock()
+	state := s.State()
+	if state.Step() == StepDone {
+		return nil
+	}
+	e := Shown{What: what, SHA256: sha256, Digests: state.digests(), Frames: frames, Folder: folder}
+	return failed("record what is shown", safeSoFar, s.do(e))
+}
+
 // CloseCeremony seals the record and exports it beside the bundle. Where only
 // the export fails it may be called again: the record is sealed once.
 func (s *Session) CloseCeremony(statement string) error {

@@ -46,6 +46,57 @@ func TestStickPulledWhileExporting(t *testing.T) {
 	}
 }
 
+// What leaves by light is on the record like what leaves on a stick: only what was confirmed, and
+// before it is seen. Nobody knows that it arrived, so that it replaces no export.
+func TestWhatIsShownIsOnTheRecord(t *testing.T) {
+	w, s := signing(t, threePeople...)
+	if err := s.Show(ShownAnswer, strings.Repeat("ab", 32), 1, ""); err == nil {
+		t.Error("shown before it was confirmed")
+	}
+	w.until(s, StepExport)
+	name, file, err := s.State().Result()
+	if err != nil || name != "root-1+targets-1.complete.bundle.json" {
+		t.Fatal(name, err)
+	}
+	for what, show := range map[string]func() error{
+		"another bundle":   func() error { return s.Show(ShownBundle, strings.Repeat("ab", 32), 3, "") },
+		"half a digest":    func() error { return s.Show(ShownAnswer, "abcd", 1, "") },
+		"a capital digest": func() error { return s.Show(ShownAnswer, strings.Repeat("AB", 32), 1, "") },
+		"a photograph":     func() error { return s.Show("photograph", sha256Hex(file), 1, "") },
+		"nothing":          func() error { return s.Show(ShownBundle, sha256Hex(file), 0, "") },
+		"other payloads": func() error {
+			return s.do(Shown{What: ShownBundle, SHA256: sha256Hex(file), Digests: map[string]string{"root": "ab"}, Frames: 1})
+		},
+	} {
+		if show() == nil {
+			t.Errorf("%s was recorded", what)
+		}
+	}
+	if err := s.Show(ShownBundle, sha256Hex(file), 12, ""); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Show(ShownAnswer, strings.Repeat("ab", 32), 1, "light/answer"); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.CloseCeremony(""); err == nil {
+		t.Error("closed without an export")
+	}
+	w.until(s, StepClose)
+	if _, exported, _ := s.State().Result(); string(exported) != string(file) || string(w.medium.files[name]) != string(file) {
+		t.Error("another file was exported than shown")
+	}
+	if err := s.CloseCeremony(""); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Show(ShownBundle, sha256Hex(file), 12, ""); err != nil {
+		t.Errorf("after the end, when there is no record to write to: %v", err)
+	}
+	shown := w.events(Shown{}.Kind())
+	if len(shown) != 2 {
+		t.Errorf("on the record: %+v", shown)
+	}
+}
+
 func TestRecordThatCannotBeExportedIsSealedOnce(t *testing.T) {
 	w, s := signing(t, threePeople...)
 	w.until(s, StepClose)

@@ -279,7 +279,7 @@ func inline(e Event, most int) Event {
 func actor(e Event) string {
 	name := ""
 	switch e := e.(type) {
-	case Opened, Resumed, Checked, Frozen, Confirmed, ExportBegun, Exported:
+	case Opened, Resumed, Checked, Frozen, Confirmed, ExportBegun, Exported, Shown:
 		return "conclave"
 	case EnrolBegun:
 		name = e.Holder
@@ -396,14 +396,20 @@ func (s *Session) Review(holder string) error {
 }
 
 func (s *Session) review(holder string) error {
-	digests := map[string]string{}
-	for _, d := range s.State().documents {
-		digests[d.role] = d.digest.Hex()
-	}
+	digests := s.State().digests()
 	if err := s.arrived(holder); err != nil {
 		return err
 	}
 	return s.do(Reviewed{Holder: holder, Digests: digests})
+}
+
+// digests are the frozen documents' payload digests by role.
+func (s State) digests() map[string]string {
+	digests := map[string]string{}
+	for _, d := range s.documents {
+		digests[d.role] = d.digest.Hex()
+	}
+	return digests
 }
 
 // arrived records the arrival of somebody who is not in the room yet.

@@ -37,7 +37,8 @@ type State struct {
 	floor time.Time // no event happens before it
 
 	step       Step
-	enrols     bool // the bundle began as a plan: keys are made
+	enrols     bool             // the bundle began as a plan: keys are made
+	came       *transfer.Bundle // as it was opened
 	bundle     *transfer.Bundle
 	anchor     *tuf.Document
 	seen       map[string]int64
@@ -132,6 +133,7 @@ var allowed = map[string][]Step{
 	Confirmed{}.Kind():       {StepConfirm},
 	ExportBegun{}.Kind():     {StepExport, StepClose},
 	Exported{}.Kind():        {StepExport, StepClose},
+	Shown{}.Kind():           {StepExport, StepClose},
 	Closed{}.Kind():          {StepExport, StepClose},
 }
 
@@ -184,6 +186,24 @@ func (s State) Title() string { return s.title }
 
 // Bundle is the bundle with every signature so far, nil before the ceremony is open.
 func (s State) Bundle() *transfer.Bundle { return s.bundle }
+
+// Came is the bundle as it came into the ceremony, nil before the ceremony is open.
+func (s State) Came() *transfer.Bundle { return s.came }
+
+// Result is the confirmed bundle as a file, byte for byte as Export writes it, and the file's name: that
+// of the last export, or the one that it will have.
+func (s State) Result() (name string, file []byte, err error) {
+	if s.result == nil || s.head.Entries == 0 {
+		return "", nil, s.rule("order", "the bundle is not confirmed yet", "Confirm it first.")
+	}
+	if file, err = s.result.file(); err != nil {
+		return "", nil, err
+	}
+	if n := len(s.exports); n > 0 && s.exports[n-1].SHA256 == sha256Hex(file) {
+		return s.exports[n-1].Name, file, nil
+	}
+	return s.fileName(1), file, nil
+}
 
 // Anchor is the root that was trusted from the start, nil where nobody had one.
 func (s State) Anchor() *tuf.Document { return s.anchor }

@@ -11,7 +11,6 @@ import (
 	tea "charm.land/bubbletea/v2"
 
 	"conclave/ceremony"
-	"conclave/transfer"
 	"conclave/tui/room"
 	"conclave/tui/say"
 	"conclave/tui/text"
@@ -60,8 +59,7 @@ type App struct {
 	declared time.Time // at home: when a compromise was declared; a ceremony knows its own
 	where    Where     // the repository that was read last
 
-	came    *transfer.Bundle // the bundle as it came in, nil where that was not seen
-	parting *say.Notice      // why the sealed record is not on the medium
+	parting *say.Notice // why the sealed record is not on the medium
 
 	pending    map[opID]*question
 	lastOp     opID
@@ -148,7 +146,6 @@ func (a *App) enter(s room.Session, tray Tray, leave func() error) tea.Cmd {
 	a.dropAll()
 	a.session, a.state, a.tray, a.leave = s, s.State(), tray, leave
 	a.step, a.verdict, a.parting, a.readers, a.now = "", nil, nil, readers{}, s.Now()
-	a.came = room.Came(a.state)
 	if tray != nil {
 		a.tokens = tray.Tokens()
 	}

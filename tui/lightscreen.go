@@ -36,6 +36,9 @@ type lightScreen struct {
 	notice []say.Notice
 	leave  func() tea.Cmd
 	away   string // what leaving is called
+
+	// journal puts on record that an offer is shown, in so many frames, before it is; nil where there is no record.
+	journal func(o *light.Offer, frames int) error
 }
 
 // A frameMsg says that a frame has been seen long enough.
@@ -55,6 +58,23 @@ func (s *lightScreen) show(i int) tea.Cmd {
 	s.player = light.NewPlayer(s.offers[i], s.style)
 	s.fit()
 	return s.wait()
+}
+
+// turn goes over to another offer, once that is on record.
+func (s *lightScreen) turn(i int) tea.Cmd {
+	if s.journal == nil {
+		return s.show(i)
+	}
+	o, size := s.offers[i], s.size
+	return ask(s.app, func(context.Context) (struct{}, error) {
+		return struct{}{}, s.journal(o, light.Frames(o, s.style, size[0], size[1]))
+	}, func(_ struct{}, err error) tea.Cmd {
+		if err != nil {
+			s.tell(err)
+			return nil
+		}
+		return s.show(i)
+	})
 }
 
 // fit follows the size of the terminal.
@@ -107,7 +127,7 @@ func (s *lightScreen) Keys() []Key {
 	}
 	if len(s.offers) > 1 {
 		other := (s.at + 1) % len(s.offers)
-		keys = append(keys, on("t", s.offers[other].Title, func() tea.Cmd { return s.show(other) }, "t"))
+		keys = append(keys, on("t", s.offers[other].Title, func() tea.Cmd { return s.turn(other) }, "t"))
 	}
 	return append(keys, on("q", s.away, s.leave, "q", "esc", "alt+esc"))
 }
@@ -301,12 +321,17 @@ func (s *lightScreen) keyTable(w int) []Line {
 	return lines
 }
 
-// light packs what the ceremony has made and shows it as QR symbols.
+// light packs what the ceremony has made and shows it as QR symbols, once that is on record.
 func (s *stage) light() tea.Cmd {
 	s.clear()
-	state, came := s.app.state, s.app.came
+	state, session, cols, rows := s.app.state, s.app.session, s.app.width, s.app.height
+	journal := func(o *light.Offer, frames int) error { return session.Show(o.Kind, o.Digest(), frames, "") }
 	cmd := ask(s.app, func(context.Context) ([]*light.Offer, error) {
-		return light.Exported(state.Exports(), came, state.Bundle())
+		offers, err := light.Offers(state)
+		if err == nil {
+			err = journal(offers[0], light.Frames(offers[0], qr.Dense, cols, rows))
+		}
+		return offers, err
 	},
 		func(offers []*light.Offer, err error) tea.Cmd {
 			s.busy = 0
@@ -314,7 +339,9 @@ func (s *stage) light() tea.Cmd {
 				s.tell(say.Trouble(err))
 				return nil
 			}
-			return s.app.open(newLight(s.app, offers, qr.Dense, "back", now(s.app.shut)))
+			screen := newLight(s.app, offers, qr.Dense, "back", now(s.app.shut))
+			screen.journal = journal
+			return s.app.open(screen)
 		})
 	s.busy = s.app.lastOp
 	return cmd

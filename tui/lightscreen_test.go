@@ -4,8 +4,7 @@ import (
 	"context"
 	"errors"
 	"image"
-	"os"
-	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -24,9 +23,10 @@ import (
 func signedByLight(t *testing.T) *stand {
 	r := roomtest.Rotation()
 	r.At = ceremony.StepPreflight
-	r.Carried = qrtest.Waiting(t, 200)
+	r.Opened = qrtest.Waiting(t, 200)
+	r.Carried = r.Opened
 	s := hold(t, r, nil)
-	r.Carried = qrtest.Sign(t, r.Carried, tuf.Targets, "Alice", "Bob")
+	r.Carried = qrtest.Sign(t, r.Opened, tuf.Targets, "Alice", "Bob")
 	r.At = ceremony.StepExport
 	s.send(answerMsg{session: r, state: r.State()})
 	s.rest()
@@ -108,30 +108,25 @@ func TestLightHelpNamesTheDigest(t *testing.T) {
 	s.sees("step 7 of 8  export")
 }
 
-// The exported file and the bundle as it stands differ in the record's head; what was exported goes.
-func TestTheExportedFileIsShown(t *testing.T) {
-	signed := qrtest.Sign(t, qrtest.Waiting(t, 3), tuf.Targets, "Alice")
-	exported := *signed
-	exported.Purpose = "as exported"
-	path := filepath.Join(t.TempDir(), "signed.bundle.json")
-	raw := qrtest.Bytes(t, &exported)
-	if err := os.WriteFile(path, raw, 0o644); err != nil {
-		t.Fatal(err)
-	}
-	e := ceremony.Exported{Name: "signed.bundle.json", Path: path, SHA256: tuf.DigestOf(raw).Hex()}
-	whole := func(exports ...ceremony.Exported) tuf.Digest {
-		offers, err := light.Exported(exports, nil, signed)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return offers[len(offers)-1].Message.Envelope.Result
-	}
-	if whole(e) != tuf.DigestOf(raw) {
-		t.Error("the exported file is not what is shown")
-	}
-	e.SHA256 = strings.Repeat("0", 64) // the file was changed, or the stick is gone
-	if whole(e) != tuf.DigestOf(qrtest.Bytes(t, signed)) {
-		t.Error("a file that was changed is shown")
+// What goes out by light goes on the record first. If it cannot, nothing is shown.
+func TestNothingIsShownThatIsNotOnRecord(t *testing.T) {
+	s := signedByLight(t)
+	full := errors.New("no space left on device")
+	session := s.app.session.(*roomtest.Session)
+	session.Fail = map[string][]error{"Show": {full, nil, full}}
+	s.key("l")
+	s.sees("space left on device.")
+	s.sees("step 7 of 8  export")
+	s.key("l")
+	s.sees("the 2 new signatures alone")
+	s.key("t")
+	s.sees("space left on device.")
+	s.sees("one symbol is all")
+	s.key("t")
+	s.sees("frame 1, ")
+	want := []string{`Show answer, 1 frames, ""`, `Show answer, 1 frames, ""`, `Show bundle, 3 frames, ""`, `Show bundle, 3 frames, ""`}
+	if got := session.Calls(); !slices.Equal(got[len(got)-4:], want) {
+		t.Errorf("called %q", got)
 	}
 }
 

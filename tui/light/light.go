@@ -6,9 +6,7 @@
 package light
 
 import (
-	"errors"
 	"fmt"
-	"os"
 	"slices"
 
 	"conclave/ceremony"
@@ -21,7 +19,7 @@ import (
 
 // An Offer is one message that can be shown.
 type Offer struct {
-	Kind    string // "answer", "bundle" or "file"
+	Kind    string // ceremony.ShownAnswer, ceremony.ShownBundle or "file"
 	Title   string // what it is, in a few words: "the new signatures alone"
 	File    string // the name of the file that it is of; may be ""
 	Message *qr.Message
@@ -45,7 +43,7 @@ func Bundle(b *transfer.Bundle, held ...Held) (*Offer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return smaller(&Offer{Kind: "bundle", Title: "the whole bundle", Message: whole}, held, func(bases [][]byte) (*qr.Message, error) {
+	return smaller(&Offer{Kind: ceremony.ShownBundle, Title: "the whole bundle", Message: whole}, held, func(bases [][]byte) (*qr.Message, error) {
 		return qr.Pack(b, bases...)
 	})
 }
@@ -112,7 +110,7 @@ func Signatures(a *answer.Answer) (*Offer, error) {
 	if a.Len() == 1 {
 		title = "the new signature alone"
 	}
-	return &Offer{Kind: "answer", Title: title, Message: m}, nil
+	return &Offer{Kind: ceremony.ShownAnswer, Title: title, Message: m}, nil
 }
 
 // Below is what somebody who holds the state before b has of it, by name: its root chain and
@@ -144,49 +142,47 @@ func Has(b *transfer.Bundle) []Held {
 }
 
 // Export offers what a ceremony has made: the new signatures alone, where the
-// other side has the draft that came in, and the whole bundle. came may be nil
-// where that is not known any more.
+// other side has the draft that came in, and the whole bundle.
 func Export(came, signed *transfer.Bundle) ([]*Offer, error) {
 	var offers []*Offer
-	if came == nil && !signed.Genesis() || came != nil && came.Plan == nil { // the draft of a plan is known here only
+	if came.Plan == nil { // the draft of a plan is known here only
 		if o, err := Answer(came, signed); err == nil {
 			offers = append(offers, o)
 		}
 	}
-	held := Below(signed)
-	if came != nil { // which has all that is below it
-		raw, err := came.Bytes()
-		if err != nil {
-			return nil, err
-		}
-		held = []Held{{"the bundle that came in", raw}}
+	raw, err := came.Bytes()
+	if err != nil {
+		return nil, err
 	}
-	whole, err := Bundle(signed, held...)
+	whole, err := Bundle(signed, Held{"the bundle that came in", raw}) // which has all that is below it
 	if err != nil {
 		return nil, err
 	}
 	return append(offers, whole), nil
 }
 
-// Exported is Export of the bundle as it was exported last, or where that file is not at
-// hand of signed: they differ in the head of the record alone.
-func Exported(exports []ceremony.Exported, came, signed *transfer.Bundle) ([]*Offer, error) {
-	name := ""
-	if n := len(exports); n > 0 {
-		e := exports[n-1]
-		name = e.Name
-		if raw, err := os.ReadFile(e.Path); err == nil && tuf.DigestOf(raw).Hex() == e.SHA256 {
-			if signed, err = transfer.Parse(raw); err != nil {
-				return nil, err
-			}
-		}
+// A Made is a ceremony that has confirmed its bundle.
+type Made interface {
+	Came() *transfer.Bundle
+	Result() (name string, file []byte, err error)
+}
+
+// Offers is Export of what a ceremony has made, as its file is.
+func Offers(m Made) ([]*Offer, error) {
+	name, file, err := m.Result()
+	if err != nil {
+		return nil, err
 	}
-	if signed == nil {
-		return nil, errors.New("show the bundle: there is none yet")
+	signed, err := transfer.Parse(file)
+	if err != nil {
+		return nil, err
 	}
-	offers, err := Export(came, signed)
+	offers, err := Export(m.Came(), signed)
 	for _, o := range offers {
 		o.File = name
 	}
 	return offers, err
 }
+
+// Digest is the SHA-256 of what a reader gets, in hex.
+func (o *Offer) Digest() string { return o.Message.Envelope.Result.Hex() }

@@ -47,6 +47,13 @@ func NewPlayer(o *Offer, style qr.Style) *Player {
 	return &Player{offer: o, style: style, speed: usualSpeed}
 }
 
+// Frames is how many frames are enough to show an offer on a terminal of that size; at least 1.
+func Frames(o *Offer, style qr.Style, cols, rows int) int {
+	p := NewPlayer(o, style)
+	_ = p.Resize(cols, rows) // where there is no room, the screen says so
+	return max(p.Status().Enough, 1)
+}
+
 // ErrNoRoom says that no symbol can be shown.
 var ErrNoRoom = errors.New("show frames: the terminal is too small, or the message too large for its symbols")
 

@@ -72,7 +72,7 @@ func (d *dialogue) pictures(st room.State, dir string) {
 		d.say("Which folder? Type png and the folder for the pictures.")
 		return
 	}
-	offers, err := light.Exported(st.Exports(), d.came, st.Bundle())
+	offers, err := light.Offers(st)
 	if err != nil {
 		d.trouble(say.Trouble(err))
 		return
@@ -80,6 +80,9 @@ func (d *dialogue) pictures(st room.State, dir string) {
 	for _, o := range offers {
 		to := filepath.Join(dir, o.Kind)
 		print, err := light.NewPrint(o.Message, qr.Dense, light.PictureVersion, paint.L)
+		if err == nil {
+			err = d.s.Show(o.Kind, o.Digest(), print.Enough, to)
+		}
 		if err == nil {
 			err = light.WritePNG(to, print)
 		}

@@ -44,7 +44,6 @@ import (
 
 	"conclave/ceremony"
 	"conclave/hsm"
-	"conclave/transfer"
 	"conclave/tui/room"
 	"conclave/tui/say"
 	"conclave/tui/text"
@@ -87,7 +86,7 @@ func run(ctx context.Context, o Options, s room.Session) error {
 	if o.Poll == 0 {
 		o.Poll = 300 * time.Millisecond
 	}
-	d := &dialogue{ctx: ctx, o: o, s: s, in: newInput(o.In), tried: map[uint32]bool{}, came: room.Came(s.State())}
+	d := &dialogue{ctx: ctx, o: o, s: s, in: newInput(o.In), tried: map[uint32]bool{}}
 	return d.run()
 }
 
@@ -97,12 +96,11 @@ type dialogue struct {
 	o       Options
 	s       room.Session
 	in      *input
-	out     error            // the first error of Out
-	handled map[string]bool  // readers whose token has been dealt with
-	blind   string           // why tokens could not be seen, when last said
-	skipped []string         // holders whom enrolment comes back to last
-	came    *transfer.Bundle // as it came in, nil where that was not seen
-	tried   map[uint32]bool  // tokens whose enrolment was begun here: the key in them is theirs to take
+	out     error           // the first error of Out
+	handled map[string]bool // readers whose token has been dealt with
+	blind   string          // why tokens could not be seen, when last said
+	skipped []string        // holders whom enrolment comes back to last
+	tried   map[uint32]bool // tokens whose enrolment was begun here: the key in them is theirs to take
 }
 
 func (d *dialogue) run() error {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -224,7 +225,8 @@ func TestAnOutputThatIsGoneEndsIt(t *testing.T) {
 
 func TestPicturesBesideTheExport(t *testing.T) {
 	s := roomtest.Rotation()
-	s.Carried = qrtest.Sign(t, qrtest.Waiting(t, 20), tuf.Targets, "Alice")
+	s.Opened = qrtest.Waiting(t, 20)
+	s.Carried = qrtest.Sign(t, s.Opened, tuf.Targets, "Alice")
 	s.At = ceremony.StepExport
 	dir := filepath.Join(t.TempDir(), "light")
 	out, err := talk(t, s, Options{}, lines("png", "png "+dir, "export", "png "+dir, "seal", "-"))
@@ -239,6 +241,10 @@ func TestPicturesBesideTheExport(t *testing.T) {
 		if !strings.Contains(out, want) {
 			t.Errorf("no %q in\n%s", want, out)
 		}
+	}
+	shown := `Show answer, 1 frames, "` + filepath.Join(dir, "answer") + `"`
+	if !slices.Contains(s.Calls(), shown) {
+		t.Errorf("not on record: %s in %q", shown, s.Calls())
 	}
 	if texts := qrtest.ZbarFile(t, filepath.Join(dir, "answer", "qr-001.png")); len(texts) != 1 || !strings.HasPrefix(texts[0], "$") {
 		t.Errorf("the picture says %q", texts)

@@ -57,6 +57,7 @@ type Session interface {
 
 	Confirm() ([]string, error)
 	Export() (ceremony.Exported, error)
+	Show(what, sha256 string, frames int, folder string) error
 	CloseCeremony(statement string) error
 }
 
@@ -82,19 +83,14 @@ type State interface {
 	Exports() []ceremony.Exported
 	Diffs(now time.Time) ([]*tuf.Diff, error)
 	Dropped() []string // sentences on signatures that the freeze dropped
+	// Came is the bundle as it was opened; it must not be changed.
+	Came() *transfer.Bundle
+	// Result is the confirmed bundle as Export writes it, and its name.
+	Result() (name string, file []byte, err error)
 	// Bundle is the bundle as it stands; it must not be changed. Nil where there is none to show.
 	Bundle() *transfer.Bundle
 	// Verdict is what Confirm would say; it may take a moment.
 	Verdict(now time.Time) (verdict []string, complete bool, err error)
-}
-
-// Came is the bundle as it came into the ceremony. It is nil where that cannot
-// be known any more: people have gone on to work on it.
-func Came(s State) *transfer.Bundle {
-	if step := s.Step(); step == ceremony.StepPreflight || step == ceremony.StepRollCall {
-		return s.Bundle()
-	}
-	return nil
 }
 
 // A Payload is one frozen document, by what people compare of it.

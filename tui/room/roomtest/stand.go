@@ -79,6 +79,7 @@ type Facts struct {
 	Changes    []*tuf.Diff
 	Sentences  []string
 	Lost       []string
+	Opened     *transfer.Bundle
 	Carried    *transfer.Bundle
 }
 
@@ -341,6 +342,11 @@ func (s *Session) Export() (ceremony.Exported, error) {
 		}
 		return nil
 	}, ceremony.StepExport, ceremony.StepClose)
+}
+
+// Show records nothing.
+func (s *Session) Show(what, _ string, frames int, folder string) error {
+	return s.called("Show %s, %d frames, %q", what, frames, folder)
 }
 
 // CloseCeremony ends it.

@@ -63,6 +63,15 @@ func (f *Facts) Exports() []ceremony.Exported { return f.Files }
 // Dropped are sentences on signatures that do not count.
 func (f *Facts) Dropped() []string { return f.Lost }
 
+// Came is what was carried in.
+func (f *Facts) Came() *transfer.Bundle { return f.Opened }
+
+// Result is what is carried, as a file.
+func (f *Facts) Result() (name string, file []byte, err error) {
+	file, err = f.Carried.Bytes()
+	return "release-47.bundle.json", file, err
+}
+
 // Bundle is what is carried.
 func (f *Facts) Bundle() *transfer.Bundle { return f.Carried }
 
