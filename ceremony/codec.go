@@ -80,6 +80,7 @@ var decoders = map[string]func(json.RawMessage) (Event, error){
 	EnrolFailed{}.Kind():     decodeAs[EnrolFailed],
 	Dropped{}.Kind():         decodeAs[Dropped],
 	Queued{}.Kind():          decodeAs[Queued],
+	Redrafted{}.Kind():       decodeAs[Redrafted],
 	Frozen{}.Kind():          decodeAs[Frozen],
 	Reviewed{}.Kind():        decodeAs[Reviewed],
 	ReviewClosed{}.Kind():    decodeAs[ReviewClosed],

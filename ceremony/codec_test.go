@@ -25,6 +25,7 @@ func samples() []Event {
 		Enrolled{Holder: "Alice", Key: "PEM", Evidence: Evidence{KeyID: "k", Serial: 7, Firmware: "5.7.1", Slot: "9c", PINPolicy: "always", TouchPolicy: "always", Leaf: []byte{1}, Device: []byte{2}}, Proof: Possession{Statement: []byte{4}, Sig: []byte{5}}},
 		EnrolFailed{Holder: "Alice", Serial: 7, Reason: "removed", Retries: -1},
 		Dropped{Holder: "Carol", Reason: "ill", By: []string{"Olga"}},
+		Redrafted{Name: "root-5.redraft.bundle.json", SHA256: sha256Hex(nil), Lost: 3, Reason: "Dana came after all", By: []string{"Olga"}},
 		Queued{Holder: "Dana", Roles: []string{"root"}, Reason: "the train was late"},
 		Frozen{Documents: []FrozenDocument{{Role: "root", Digest: "00ff", Metadata: Verbatim("{ }"), Dropped: []string{"k"}}}},
 		Reviewed{Holder: "Alice", Digests: digests},

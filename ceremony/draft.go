@@ -58,8 +58,36 @@ func (s State) draftPlan() (*transfer.Bundle, []FrozenDocument, error) {
 		return nil, nil, s.ruleErr("freeze", err)
 	}
 	var frozen []FrozenDocument
-	for _, d := range b.Documents {
-		frozen = append(frozen, FrozenDocument{Role: d.Role, Digest: d.Metadata.Digest().Hex()})
+	for i, d := range b.Documents {
+		dropped, err := s.signedBefore(&b, i)
+		if err != nil {
+			return nil, nil, s.ruleErr("freeze", err)
+		}
+		frozen = append(frozen, FrozenDocument{Role: d.Role, Digest: d.Metadata.Digest().Hex(), Dropped: dropped})
 	}
 	return &b, frozen, nil
+}
+
+// signedBefore gives a document that was just built the signatures that an earlier draft of it has,
+// where nothing in it changed. The keyids of those that count no more are dropped.
+func (s State) signedBefore(b *transfer.Bundle, i int) (dropped []string, err error) {
+	d := b.Documents[i]
+	if s.bundle.Plan.Rotation == nil {
+		return nil, nil
+	}
+	for _, before := range s.bundle.Plan.Rotation.Signed {
+		if before.Role != d.Role || before.Metadata.Digest() != d.Metadata.Digest() {
+			continue
+		}
+		reqs, err := b.Requirements(d.Role)
+		if err != nil {
+			return nil, err
+		}
+		clean, gone := tuf.Clean(before.Metadata, reqs)
+		b.Documents[i].Metadata = clean
+		for _, sig := range gone {
+			dropped = append(dropped, sig.KeyID)
+		}
+	}
+	return dropped, nil
 }

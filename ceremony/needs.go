@@ -80,13 +80,23 @@ func planNeeds(b *transfer.Bundle) []Need {
 	}
 	next := Need{Role: tuf.Root, Name: fmt.Sprintf("root %d's keys", version), Threshold: b.Plan.RootThreshold, Missing: b.Plan.RootThreshold}
 	targets := Need{Role: tuf.Targets, Name: fmt.Sprintf("targets keys of root %d", version), Threshold: b.Plan.TargetsThreshold, Missing: b.Plan.TargetsThreshold}
+	signed := map[string]bool{}
+	if doc := signedIn(b, tuf.Targets); doc != nil {
+		for _, sig := range doc.Signatures() {
+			signed[sig.KeyID] = true
+		}
+	}
 	for _, s := range plannedSeats(b) {
 		k := NeedKey{Holder: s.name, Serial: s.holder.Serial, New: s.made, Backup: s.backup}
 		if s.root {
 			next.Keys = append(next.Keys, k)
 		}
 		if s.targets {
+			k.Signed = !s.made && signed[s.key.ID]
 			targets.Keys = append(targets.Keys, k)
+		}
+		if k.Signed {
+			targets.Missing = max(0, targets.Missing-1)
 		}
 	}
 	needs = append(needs, next.worded(version))

@@ -112,8 +112,12 @@ func joinEvidence(next, draft *transfer.Bundle) []transfer.Evidence {
 	return all
 }
 
-// keepSignatures carries over the signatures on documents whose payload is the same.
+// keepSignatures carries over the signatures on documents whose payload is the same. Where keys
+// are still to be made, the plan takes them along to the documents that it builds.
 func keepSignatures(next, draft *transfer.Bundle) error {
+	if next.Plan != nil {
+		return planSigned(next, draft)
+	}
 	for i, d := range next.Documents {
 		old := draft.Document(d.Role)
 		if old == nil || old.Digest() != d.Metadata.Digest() {
@@ -128,6 +132,42 @@ func keepSignatures(next, draft *transfer.Bundle) error {
 	return nil
 }
 
+// planSigned keeps the signatures on targets that do not change, by keys that stay. The root always changes.
+func planSigned(next, draft *transfer.Bundle) error {
+	old := draft.Document(tuf.Targets)
+	if old == nil {
+		return nil
+	}
+	built, err := plannedTargets(next)
+	if err != nil || built == nil || built.Digest() != old.Digest() {
+		return err
+	}
+	stay := tuf.Requirement{Role: tuf.Targets, Threshold: next.Plan.TargetsThreshold}
+	for _, s := range plannedSeats(next) {
+		if s.targets && !s.made {
+			stay.Keys = append(stay.Keys, s.key)
+		}
+	}
+	clean, _ := tuf.Clean(old, []tuf.Requirement{stay})
+	if len(clean.Signatures()) > 0 {
+		next.Plan.Rotation.Signed = []transfer.Document{{Role: tuf.Targets, Metadata: clean}}
+	}
+	return nil
+}
+
+// signedIn is a document as far as a draft or a plan has it.
+func signedIn(b *transfer.Bundle, role string) *tuf.Document {
+	if b.Plan == nil || b.Plan.Rotation == nil {
+		return b.Document(role)
+	}
+	for _, d := range b.Plan.Rotation.Signed {
+		if d.Role == role {
+			return d.Metadata
+		}
+	}
+	return nil
+}
+
 // costOf compares the signatures of two drafts.
 func costOf(draft, next *transfer.Bundle) (*Cost, error) {
 	c := &Cost{}
@@ -138,7 +178,7 @@ func costOf(draft, next *transfer.Bundle) (*Cost, error) {
 		}
 		live, _ := tuf.Clean(d.Metadata, reqs)
 		var after []tuf.Signature
-		if kept := next.Document(d.Role); kept != nil {
+		if kept := signedIn(next, d.Role); kept != nil {
 			after = kept.Signatures()
 		}
 		sigs := live.Signatures()

@@ -62,6 +62,107 @@ func (w *world) planAgain(t *testing.T, b *transfer.Bundle, anchor *tuf.Document
 	}
 }
 
+// Dana comes after Alice and Erin have signed, and everybody wants her in at once. Root's signatures die; targets
+// do not change, so what Alice signed of them still counts after Dana's new token has made its key.
+func TestAChangeWithANewTokenKeepsWhatItDoesNotChange(t *testing.T) {
+	w, base, s := partial(t, true, "Alice", "Erin")
+	draft := s.State().Bundle()
+	next, cost, err := Redraft(draft, base, Rotation{Add: []Joining{{Name: "Dana", Roles: []string{tuf.Root}}}}, w.now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if next.Plan == nil || cost.Kept != 1 || len(cost.Dead) != 2 || !slices.Equal(cost.Return, []string{"Alice", "Erin"}) {
+		t.Fatalf("plan %v, %+v", next.Plan, cost)
+	}
+	raw, err := next.Bytes()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if next, err = transfer.Parse(raw); err != nil {
+		t.Fatal(err)
+	}
+	needs, err := Needs(next)
+	if err != nil || needs[2].Missing != 1 || !needs[2].Keys[0].Signed {
+		t.Errorf("targets need %+v, %v", needs[2], err)
+	}
+	n := w.next()
+	n.away, n.all = nil, false
+	n.owned["Dana"] = newSoftToken(3000)
+	n.tokens.insert(n.owned["Dana"])
+	again := n.until(n.begin(next, base.Roots[0]), StepSign)
+	targets := again.State().Bundle().Document(tuf.Targets)
+	if got, was := targets.Signatures(), draft.Document(tuf.Targets).Signatures(); len(got) != 1 || got[0].KeyID != was[0].KeyID {
+		t.Fatalf("targets carry %d signatures after the freeze", len(got))
+	}
+	if v, err := n.look(again, "Alice"); err != nil || len(v.Acts) != 1 || v.Acts[0].Role != tuf.Root {
+		t.Errorf("Alice is to sign %+v, %v", v.Acts, err)
+	}
+	if err := n.hold(again); err != nil {
+		t.Fatal(err)
+	}
+	if !again.State().Complete() {
+		t.Error("it is not complete")
+	}
+}
+
+// In the room, after two signatures: the cost is said first and nothing is written; then the new draft goes to
+// the medium, who decided it goes on record, and the old draft can still be completed.
+func TestADraftIsChangedInTheRoom(t *testing.T) {
+	w, base, s := partial(t, true, "Alice", "Erin")
+	change := Rotation{RootThreshold: 2}
+	next, cost, err := s.Redraft("", change)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(w.medium.files) != 0 || len(cost.Dead) != 2 {
+		t.Fatalf("%d files are written, %d signatures die", len(w.medium.files), len(cost.Dead))
+	}
+	for name, e := range map[string]Redrafted{
+		"without a reason": {Name: "x", SHA256: sha256Hex(nil), By: []string{"Olga"}},
+		"by nobody":        {Name: "x", SHA256: sha256Hex(nil), Reason: "x"},
+		"of no file":       {Reason: "x", By: []string{"Olga"}},
+	} {
+		if _, err := s.State().Apply(e); ruleOf(err) == "" {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	path, err := s.KeepDraft(next, cost, "three are too many", []string{"Olga", "Pat"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := s.State().Redrafted(); len(got) != 1 || got[0].Lost != 2 || !strings.HasSuffix(path, "root-2+targets-2.redraft.bundle.json") {
+		t.Errorf("on record: %+v, at %s", got, path)
+	}
+	w.away = nil
+	if err := w.hold(s); err != nil {
+		t.Fatal(err)
+	}
+	n := w.next()
+	n.away = []string{"Frank"}
+	if root := n.done(next, base.Roots[0]).Document(tuf.Root); root.Root().Roles[tuf.Root].Threshold != 2 {
+		t.Error("the new draft does not say what was wanted")
+	}
+	plain, _, other := partial(t, false, "Alice")
+	_ = plain
+	if _, _, err := other.Redraft("", change); err == nil || !strings.Contains(hintOf(err), "Name the folder") {
+		t.Errorf("without the current targets: %v", err)
+	}
+}
+
+// Alice leaves targets in the change: what she signed of them counts no more, though their payload is the same.
+func TestASignatureByAKeyThatLeavesIsNotKept(t *testing.T) {
+	w, base, s := partial(t, true, "Alice", "Bob")
+	next, cost, err := Redraft(s.State().Bundle(), base, Rotation{
+		Add: []Joining{{Name: "Dana", Roles: []string{tuf.Root, tuf.Targets}}}, Remove: []Leaving{{Name: "Alice", Roles: []string{tuf.Targets}}},
+	}, w.now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if cost.Kept != 1 || len(next.Plan.Rotation.Signed) != 1 || len(next.Plan.Rotation.Signed[0].Metadata.Signatures()) != 1 {
+		t.Errorf("it keeps %d signatures: %v", cost.Kept, cost.Text)
+	}
+}
+
 func TestRedraftThatMakesNoSenseIsRefused(t *testing.T) {
 	w, base, s := partial(t, false, "Alice")
 	draft := s.State().Bundle()

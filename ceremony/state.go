@@ -59,7 +59,8 @@ type State struct {
 	head       transfer.RecordHead
 	writing    *ExportBegun
 	exports    []Exported
-	queue      []Queued // who joins with the next draft
+	queue      []Queued    // who joins with the next draft
+	redrafted  []Redrafted // drafts that were made to take this one's place
 }
 
 // A keyRole names a signature: one key on one role's document.
@@ -121,6 +122,7 @@ var allowed = map[string][]Step{
 	EnrolFailed{}.Kind():     {StepEnrolment},
 	Dropped{}.Kind():         {StepEnrolment},
 	Queued{}.Kind():          {StepReview, StepSign, StepConfirm, StepExport, StepClose},
+	Redrafted{}.Kind():       {StepReview, StepSign, StepConfirm, StepExport, StepClose},
 	Frozen{}.Kind():          {StepFreeze},
 	Reviewed{}.Kind():        {StepReview, StepSign},
 	ReviewClosed{}.Kind():    {StepReview},

@@ -420,6 +420,7 @@ func fingerprint(t interface {
 	say("head", s.head)
 	say("exports", s.exports)
 	say("queue", s.queue)
+	say("redrafted", s.redrafted)
 	if s.writing != nil {
 		say("writing", *s.writing)
 	}

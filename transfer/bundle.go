@@ -17,7 +17,8 @@
 //	        "algorithm":"p256","snapshot":[SPKI…],"timestamp":[SPKI…],"root_expires":TIME,"targets_expires":TIME,
 //	        "files":[{"path":…,"length":…,"sha256":HEX}…],
 //	        "rotation":{"keep":[{"keyid":…,"root":true,"targets":false}…],
-//	                    "join":[{"key":SPKI,"holder":…,"serial":…,"root":true,"targets":true}…]}},
+//	                    "join":[{"key":SPKI,"holder":…,"serial":…,"root":true,"targets":true}…],
+//	                    "signed":[{"role":"targets","metadata":ENVELOPE}…]}},
 //	"base":{"roots":[ENVELOPE…],"documents":[{"role":"targets","metadata":ENVELOPE}…],"seen":{"root":5,…}},
 //	"documents":[{"role":"targets","metadata":ENVELOPE}…],
 //	"tokens":[{"keyid":…,"serial":…,"firmware":…,"holder":…,"slot":…,"pin_policy":…,"touch_policy":…,"leaf":DER,"device":DER}…],
@@ -26,7 +27,8 @@
 //
 // ENVELOPE is a TUF metadata file byte for byte, white space around it included; DER and
 // SPKI are base64. (The plan above is folded to fit the page; it stands on one line. Only a plan
-// on a base has a rotation; such a plan has targets_expires only where targets are signed anew.) A
+// on a base has a rotation; such a plan has targets_expires only where targets are signed anew,
+// and signed only where it changes a draft.) A
 // bundle that answers a compromise has "declared":TIME after practice. A second key of one
 // person has "backup":true after its roles.
 // There is one spelling of a bundle: what is not byte for byte what Bytes would write is refused.
@@ -127,6 +129,9 @@ type Plan struct {
 type Rotation struct {
 	Keep []KeptKey  // of the trusted root
 	Join []KnownKey // made elsewhere; evidence for them is among the bundle's tokens
+	// Signed are documents of an earlier draft that the plan builds again as they are, root
+	// excepted: what their keys have signed still counts.
+	Signed []Document
 }
 
 // A KeptKey is a key of the trusted root that stays.

@@ -60,6 +60,12 @@ func (b *Bundle) checkRotation() error {
 	case !p.TargetsExpires.IsZero() && b.Base.Document(tuf.Targets) == nil:
 		return contentf("it plans to sign targets anew and does not hold them")
 	}
+	if err := checkDocuments("rotation", p.Rotation.Signed); err != nil {
+		return err
+	}
+	if find(p.Rotation.Signed, tuf.Root) != nil {
+		return contentf("the rotation brings a signed root; the one that it plans is another")
+	}
 	keys, seen := root.Keys(), map[tuf.Digest]bool{}
 	once := func(k tuf.Key, root, targets bool) error {
 		if seen[k.SPKI] || !root && !targets {

@@ -198,8 +198,9 @@ func plannedRotation(t testing.TB) *Bundle {
 		RootExpires:      today.AddDate(1, 0, 0),
 		TargetsExpires:   today.AddDate(0, 3, 0),
 		Rotation: &Rotation{
-			Keep: []KeptKey{{who("Alice").key.ID, true, true}},
-			Join: []KnownKey{{who("Dana").key, "Dana", 13078780, true, false, true}},
+			Keep:   []KeptKey{{who("Alice").key.ID, true, true}},
+			Join:   []KnownKey{{who("Dana").key, "Dana", 13078780, true, false, true}},
+			Signed: []Document{{tuf.Targets, genesis(t, "Alice").Document(tuf.Targets)}},
 		},
 	}}
 }

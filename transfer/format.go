@@ -131,6 +131,12 @@ func (w *wire) rotation(r *Rotation) {
 	list(w, listLayout, &r.Keep, MaxHolders, (*wire).kept)
 	w.key("join")
 	list(w, listLayout, &r.Join, MaxHolders, (*wire).known)
+	if w.optional("signed", len(r.Signed) > 0) {
+		list(w, listLayout, &r.Signed, MaxDocuments, (*wire).roleDocument)
+		if w.reading && w.err == nil && len(r.Signed) == 0 {
+			w.fail("an empty list of signed documents is left out")
+		}
+	}
 	w.end()
 }
 

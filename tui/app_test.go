@@ -377,6 +377,26 @@ func scenes() []scene {
 			s.fill("Grace", "", "she missed her train")
 			return s
 		}},
+		{"sign change", func(t *testing.T) *stand {
+			r := rotation()
+			r.SignedWhen["Alice/root"], r.SignedWhen["Alice/targets"] = r.Clock, r.Clock
+			s := at(t, r, ceremony.StepSign)
+			s.key("c")
+			return s
+		}},
+		{"sign change cost", func(t *testing.T) *stand {
+			s := at(t, rotation(), ceremony.StepSign)
+			s.key("c")
+			s.fill("Grace:root", "Frank", "", "", "", "")
+			return s
+		}},
+		{"sign changed", func(t *testing.T) *stand {
+			s := at(t, rotation(), ceremony.StepSign)
+			s.key("c")
+			s.fill("Grace:root", "Frank", "", "", "", "")
+			s.fill("she came after all", "Olga, Pat")
+			return s
+		}},
 		{"sign table", func(t *testing.T) *stand {
 			r := rotation()
 			r.SignedWhen["Alice/root"], r.SignedWhen["Alice/targets"] = r.Clock, r.Clock

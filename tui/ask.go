@@ -19,6 +19,7 @@ type askScreen struct {
 	check  func() string      // says what is wrong with the fields, "" if nothing
 	after  func()             // once it is done
 	then   func() tea.Cmd     // likewise, where that takes its time
+	empty  bool               // fields may be left empty
 }
 
 func (s *askScreen) Title() string { return s.title }
@@ -36,7 +37,7 @@ func (s *askScreen) Keys() []Key {
 }
 
 func (s *askScreen) submit() tea.Cmd {
-	if s.missing() {
+	if !s.empty && s.missing() {
 		s.tell(say.Notice{What: text.F("Please fill in: %s.", s.current().label)})
 		return nil
 	}

@@ -1,6 +1,7 @@
 package tui
 
 import (
+	"cmp"
 	"context"
 
 	tea "charm.land/bubbletea/v2"
@@ -90,10 +91,11 @@ func (s *lookScreen) pasted(t string)         { s.path.pasted(t) }
 // A sheetScreen shows a description to scroll through.
 type sheetScreen struct {
 	app   *App
+	title string // for the header; "look" if empty
 	sheet Sheet
 }
 
-func (s *sheetScreen) Title() string          { return "look" }
+func (s *sheetScreen) Title() string          { return cmp.Or(s.title, "look") }
 func (s *sheetScreen) Update(tea.Msg) tea.Cmd { return nil }
 func (s *sheetScreen) Keys() []Key            { return []Key{back("back", s.app.shut)} }
 

@@ -2,7 +2,6 @@ package tui
 
 import (
 	"context"
-	"strings"
 	"time"
 
 	tea "charm.land/bubbletea/v2"
@@ -40,27 +39,16 @@ func newRotationForm() rotationForm {
 	return f
 }
 
-// read makes the change out of the fields, or says what is wrong with them and moves there.
-func (f *rotationForm) read(when time.Time) (ceremony.Rotation, string) {
-	var r ceremony.Rotation
-	for _, name := range seats(f.add.text()) {
-		r.Add = append(r.Add, ceremony.Joining{Name: name.who, Roles: say.Roles(strings.Join(name.roles, ","))})
-	}
-	for _, name := range seats(f.remove.text()) {
-		r.Remove = append(r.Remove, ceremony.Leaving{Name: name.who, Roles: name.roles})
-	}
-	for _, name := range say.Names(f.replace.text()) {
-		r.Replace = append(r.Replace, ceremony.Replacing{Name: name})
-	}
-	for _, n := range []struct {
-		from *field
-		to   *int
-		most int
-	}{{f.rootM, &r.RootThreshold, tuf.MaxRoleKeys}, {f.targetsM, &r.TargetsThreshold, tuf.MaxRoleKeys}} {
-		var ok bool
-		if *n.to, ok = between(n.from, 1, n.most); n.from.filled() && !ok {
-			return r, f.wrong(n.from, "is a number")
-		}
+// change is what was typed about keys and thresholds.
+func (f *rotationForm) change() say.Change {
+	return say.Change{Joins: f.add.text(), Goes: f.remove.text(), Brings: f.replace.text(), Root: f.rootM.text(), Targets: f.targetsM.text()}
+}
+
+// read makes the change out of the fields, or says what is wrong with them.
+func (f *rotationForm) read(when time.Time) (ceremony.Rotation, text.Safe) {
+	r, wrong := f.change().Rotation()
+	if !wrong.Empty() {
+		return r, wrong
 	}
 	for _, d := range []struct {
 		from *field
@@ -68,42 +56,11 @@ func (f *rotationForm) read(when time.Time) (ceremony.Rotation, string) {
 	}{{f.rootDays, &r.RootExpires}, {f.targetsDays, &r.TargetsExpires}} {
 		n, ok := between(d.from, 1, maxDays)
 		if !ok {
-			return r, f.wrong(d.from, "is a number of days")
+			return r, text.F("%s is a number of days.", d.from.label)
 		}
 		*d.to = when.UTC().AddDate(0, 0, n).Truncate(time.Second)
 	}
-	return r, ""
-}
-
-func (f *rotationForm) wrong(at *field, what string) string {
-	for i, fl := range f.fields {
-		if fl == at {
-			f.at = i
-		}
-	}
-	return at.label.String() + " " + what + "."
-}
-
-// A seating is a person and the roles that are meant; none for all.
-type seating struct {
-	who   string
-	roles []string
-}
-
-// seats reads "Dana, Erin:root": a role after a colon goes with the name before it.
-func seats(typed string) []seating {
-	var all []seating
-	for _, name := range say.Names(typed) {
-		who, roles, _ := strings.Cut(name, ":")
-		s := seating{who: strings.TrimSpace(who)}
-		for _, role := range strings.Split(roles, "+") {
-			if role = strings.TrimSpace(role); role != "" {
-				s.roles = append(s.roles, strings.ToLower(role))
-			}
-		}
-		all = append(all, s)
-	}
-	return all
+	return r, text.Safe{}
 }
 
 // A rotationScreen plans a change of keys.
@@ -150,8 +107,8 @@ func (s *rotationScreen) pasted(t string)         { s.current().pasted(t) }
 func (s *rotationScreen) submit() tea.Cmd {
 	s.clear()
 	r, wrong := s.read(s.app.now)
-	if wrong != "" {
-		s.tell(say.Notice{What: text.Clean(wrong)})
+	if !wrong.Empty() {
+		s.tell(say.Notice{What: wrong})
 		return nil
 	}
 	r.Purpose = s.purpose.text()

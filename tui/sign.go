@@ -54,7 +54,7 @@ func (s *signScreen) Keys() []Key {
 	return s.idle(append(keys,
 		on("x", "exception", s.exception, "x"),
 		on("l", "look again", now(s.app.lookAgain), "l"),
-		on("w", "words", s.witness, "w", "ctrl+w").less(), s.queueKey())...)
+		on("w", "words", s.witness, "w", "ctrl+w").less(), s.queueKey(), s.changeKey())...)
 }
 
 // partial asks whether to leave signing while signatures are missing.

@@ -96,6 +96,10 @@ func readRecord(path string) (*recordReport, error) {
 	for _, j := range state.Queued() {
 		r.Verdict = append(r.Verdict, fmt.Sprintf("Too late for this draft, joins the next: %s, for %s.", j.Name, text.List(j.Roles...)))
 	}
+	for _, d := range state.Redrafted() {
+		r.Verdict = append(r.Verdict, fmt.Sprintf("A new draft was made to take this one's place, by %s: %s. It is %s, SHA-256 %s; %s worth nothing for it.",
+			text.List(d.By...), d.Reason, d.Name, text.Groups(d.SHA256), text.Count(d.Lost, "signature")))
+	}
 	for _, e := range state.Exceptions() {
 		r.Verdict = append(r.Verdict, fmt.Sprintf("Exception: %s: %s, by %s.", e.What, e.Reason, text.List(e.By...)))
 	}

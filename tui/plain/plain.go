@@ -24,7 +24,9 @@
 //	            them before → PIN (→ touch, of a practice token);
 //	            with one try left the serial before the PIN; after a refusal: yes to try again;
 //	            then: done, and partial while signatures are missing; or words,
-//	            or exception [WHAT → ]reason → names
+//	            or exception [WHAT → ]reason → names,
+//	            or change → joins → goes → brings a new token → root's threshold → targets'
+//	            threshold → the repository's folder → yes → reason → names
 //	confirm     confirm, or back
 //	export      png DIR…; export, or back
 //	close       png DIR…; seal → a statement or -; or export

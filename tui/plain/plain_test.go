@@ -151,6 +151,29 @@ func TestWhoComesTooLateIsPutOnTheList(t *testing.T) {
 	}
 }
 
+// A change after the first signature: what it costs is said first, and no is the answer of an empty line.
+func TestAChangeOfTheDraftSaysItsCostFirst(t *testing.T) {
+	s := roomtest.Rotation()
+	s.At = ceremony.StepSign
+	s.SignedWhen["Alice/root"], s.SignedWhen["Alice/targets"] = s.Clock, s.Clock
+	change := []string{"change", "Grace:root", "Frank", "", "", "", "/media/SANDISK/metadata"}
+	out, err := talk(t, s, Options{}, lines(slices.Concat(
+		[]string{"change", "", "", "", "three", "", ""}, change, []string{""}, change, []string{"yes", "she came after all", "Olga, Pat", "quit"},
+	)...))
+	if !errors.Is(err, ErrInterrupted) {
+		t.Errorf("got %v", err)
+	}
+	for _, want := range []string{"whoever made them must come back", "three is no number of people", "Alice must come back", "root-5.redraft.bundle.json"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("no %q in\n%s", want, out)
+		}
+	}
+	draft := "Redraft /media/SANDISK/metadata +[{Grace [root] <nil>}] -[{Frank []}]"
+	if got := strings.Join(s.Calls(), "; "); got != draft+"; "+draft+`; KeepDraft "she came after all" [Olga Pat]` {
+		t.Errorf("it called %s", got)
+	}
+}
+
 func TestNoIsTheAnswerOfAnEmptyLine(t *testing.T) {
 	s := roomtest.Genesis()
 	_, err := talk(t, s, Options{Tray: s.Tray(), AutoTouch: true}, lines(

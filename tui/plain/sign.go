@@ -20,7 +20,7 @@ func (d *dialogue) sign(st room.State) error {
 	if open := st.Open(); len(open) > 0 {
 		d.print(say.WantDecision(open))
 	}
-	a, err := d.await([]string{"done", "words", "exception"}, "%s", signPrompt(st))
+	a, err := d.await([]string{"done", "words", "exception", "change"}, "%s", signPrompt(st))
 	switch {
 	case err != nil:
 		return err
@@ -28,6 +28,8 @@ func (d *dialogue) sign(st room.State) error {
 		return d.visit(a.token)
 	case a.reply.word == "exception":
 		return d.incident(st, a.reply.rest)
+	case a.reply.word == "change":
+		return d.change(st)
 	case a.reply.word == "words":
 		for _, p := range st.Payloads() {
 			d.digest(p)

@@ -44,6 +44,8 @@ type Session interface {
 	Drop(holder, reason string, by []string) error
 
 	Queue(holder string, roles []string, reason string) error
+	Redraft(folder string, r ceremony.Rotation) (*transfer.Bundle, *ceremony.Cost, error)
+	KeepDraft(next *transfer.Bundle, cost *ceremony.Cost, reason string, by []string) (path string, err error)
 
 	Freeze() error
 	Review(holder string) error

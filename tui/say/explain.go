@@ -50,6 +50,7 @@ var help = map[ceremony.Step][]string{
 		"Then the PIN, once, and a touch for each signature. A signature is verified before it counts.",
 		"A token that is pulled out or not touched loses nothing: put it in again.",
 		"Who comes too late for this draft is put on the list for the next one. What is frozen does not change.",
+		"Where the draft itself must change, it is said first which signatures that costs and who must come back; then a new draft is written, and this one stays as it is.",
 	},
 	ceremony.StepConfirm: {
 		"The result is verified the way a client of the repository will do it, from the trusted root on.",

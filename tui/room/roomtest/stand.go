@@ -263,6 +263,20 @@ func (s *Session) Queue(holder string, roles []string, reason string) error {
 	return nil
 }
 
+// Redraft says what a change costs: every signature so far.
+func (s *Session) Redraft(folder string, r ceremony.Rotation) (*transfer.Bundle, *ceremony.Cost, error) {
+	if err := s.called("Redraft %s +%v -%v", folder, r.Add, r.Remove); err != nil {
+		return nil, nil, err
+	}
+	c := &ceremony.Cost{Text: []string{"Alice signed root 5 and targets 18.", "To sign the new draft, Alice must come back."}}
+	return &transfer.Bundle{}, c, nil
+}
+
+// KeepDraft writes nothing.
+func (s *Session) KeepDraft(_ *transfer.Bundle, _ *ceremony.Cost, reason string, by []string) (string, error) {
+	return "/media/SANDISK/root-5.redraft.bundle.json", s.called("KeepDraft %q %v", reason, by)
+}
+
 func (s *Session) enrolledAll() {
 	if !slices.ContainsFunc(s.People, func(p ceremony.Participant) bool { return !p.Enrolled }) {
 		s.next()
