@@ -80,7 +80,7 @@ func planNeeds(b *transfer.Bundle) []Need {
 	}
 	next := Need{Role: tuf.Root, Name: fmt.Sprintf("root %d's keys", version), Threshold: b.Plan.RootThreshold, Missing: b.Plan.RootThreshold}
 	targets := Need{Role: tuf.Targets, Name: fmt.Sprintf("targets keys of root %d", version), Threshold: b.Plan.TargetsThreshold, Missing: b.Plan.TargetsThreshold}
-	signed := map[string]bool{}
+	signed, people := map[string]bool{}, []string{}
 	if doc := signedIn(b, tuf.Targets); doc != nil {
 		for _, sig := range doc.Signatures() {
 			signed[sig.KeyID] = true
@@ -95,7 +95,8 @@ func planNeeds(b *transfer.Bundle) []Need {
 			k.Signed = !s.made && signed[s.key.ID]
 			targets.Keys = append(targets.Keys, k)
 		}
-		if k.Signed {
+		if k.Signed && !containsPerson(people, k.Holder) {
+			people = append(people, k.Holder)
 			targets.Missing = max(0, targets.Missing-1)
 		}
 	}
