@@ -1,12 +1,13 @@
-// Downloads one target with tuf-js, starting at a root that is already trusted.
+// Downloads one target with tuf-js, starting at a root that is already trusted, or at a folder of
+// metadata that is (root.json, timestamp.json, …), as a client keeps it.
 //
-//   node tufjs.mjs METADATA_URL TARGET_BASE_URL ROOT.json TARGET OUT
+//   node tufjs.mjs METADATA_URL TARGET_BASE_URL ROOT.json|FOLDER TARGET OUT
 //   node tufjs.mjs --batch
 //
 // Exit 0, or 1 with the reason on stderr. With --batch it reads one JSON array of the same five
 // arguments per line and answers each with one line: {"ok":true} or {"ok":false,"why":"…"}.
 
-import { copyFileSync, mkdtempSync, rmSync } from 'node:fs';
+import { copyFileSync, cpSync, mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -15,7 +16,11 @@ import { Updater } from 'tuf-js';
 async function download(metadataURL, targetBaseURL, root, target, out) {
   const dir = mkdtempSync(join(tmpdir(), 'tufjs-'));
   try {
-    copyFileSync(root, join(dir, 'root.json'));
+    if (statSync(root).isDirectory()) {
+      cpSync(root, dir, { recursive: true });
+    } else {
+      copyFileSync(root, join(dir, 'root.json'));
+    }
     const updater = new Updater({
       metadataDir: dir,
       metadataBaseUrl: metadataURL,
@@ -54,6 +59,6 @@ if (process.argv[2] === '--batch') {
   }
   process.exitCode = ok ? 0 : 1;
 } else {
-  console.error('usage: node tufjs.mjs METADATA_URL TARGET_BASE_URL ROOT.json TARGET OUT');
+  console.error('usage: node tufjs.mjs METADATA_URL TARGET_BASE_URL ROOT.json|FOLDER TARGET OUT');
   process.exitCode = 1;
 }

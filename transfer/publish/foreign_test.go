@@ -100,8 +100,8 @@ func (m *museum) read() map[string]bool {
 	return read
 }
 
-// A visit is what a client is asked to do: download target from a variant,
-// starting at a root that it was given.
+// A visit is what a client is asked to do: download target from a variant, starting at a root that
+// it was given, or at a folder of metadata that it has kept.
 type visit struct{ metadata, targets, root, target, out string }
 
 func (m *museum) visit(t testing.TB, variant, target string) visit {
@@ -144,7 +144,15 @@ func ourClient(v visit) error {
 
 // goTUF is go-tuf's updater with its own fetcher.
 func goTUF(v visit) error {
-	root, err := os.ReadFile(v.root)
+	path := v.root
+	info, err := os.Stat(path)
+	if err != nil {
+		return err
+	}
+	if info.IsDir() {
+		path = filepath.Join(v.root, "root.json")
+	}
+	root, err := os.ReadFile(path)
 	if err != nil {
 		return err
 	}
@@ -152,16 +160,16 @@ func goTUF(v visit) error {
 	if err != nil {
 		return err
 	}
-	cfg.DisableLocalCache = true
+	cfg.LocalMetadataDir, cfg.LocalTargetsDir, cfg.DisableLocalCache = v.root, filepath.Dir(v.out), !info.IsDir()
 	up, err := updater.New(cfg)
 	if err != nil {
 		return err
 	}
-	info, err := up.GetTargetInfo(v.target)
+	target, err := up.GetTargetInfo(v.target)
 	if err != nil {
 		return err
 	}
-	_, content, err := up.DownloadTarget(info, v.out, v.targets)
+	_, content, err := up.DownloadTarget(target, v.out, v.targets)
 	if err != nil {
 		return err
 	}
@@ -171,17 +179,27 @@ func goTUF(v visit) error {
 // clientsDir has the clients of other projects.
 const clientsDir = "../../testdata/clients"
 
-// tufJS starts one Node process that answers visits with tuf-js.
+// tufJS is tuf-js; a test that needs it is skipped where it cannot run.
 func tufJS(t *testing.T) clientOf {
+	t.Helper()
+	c, err := startTufJS(t)
+	if err != nil {
+		missing(t, err.Error())
+	}
+	return c
+}
+
+// startTufJS starts one Node process that answers visits with tuf-js, one after the other.
+func startTufJS(t *testing.T) (clientOf, error) {
 	t.Helper()
 	for _, tool := range []string{"node", "npm"} {
 		if _, err := exec.LookPath(tool); err != nil {
-			missing(t, fmt.Sprintf("%s is not installed: the test with tuf-js needs Node 20 or later", tool))
+			return nil, fmt.Errorf("%s is not installed: the test with tuf-js needs Node 20 or later", tool)
 		}
 	}
 	if _, err := os.Stat(filepath.Join(clientsDir, "node_modules", "tuf-js")); err != nil {
 		if out, err := exec.Command("npm", "ci", "--prefix", clientsDir).CombinedOutput(); err != nil {
-			missing(t, fmt.Sprintf("npm ci in testdata/clients: %v\n%s", err, out))
+			return nil, fmt.Errorf("npm ci in testdata/clients: %w\n%s", err, out)
 		}
 	}
 	cmd := exec.Command("node", filepath.Join(clientsDir, "tufjs.mjs"), "--batch")
@@ -200,23 +218,28 @@ func tufJS(t *testing.T) clientOf {
 		}
 	})
 	answers := bufio.NewScanner(out)
+	var turn sync.Mutex
 	return func(v visit) error {
+		turn.Lock()
+		defer turn.Unlock()
 		if err := json.NewEncoder(in).Encode([]string{v.metadata, v.targets, v.root, v.target, v.out}); err != nil {
-			t.Fatal(err)
+			return err
 		}
 		if !answers.Scan() {
-			t.Fatalf("tuf-js does not answer: %v", answers.Err())
+			return fmt.Errorf("tuf-js does not answer: %w", answers.Err())
 		}
 		var answer struct {
 			OK  bool   `json:"ok"`
 			Why string `json:"why"`
 		}
-		must(t, json.Unmarshal(answers.Bytes(), &answer))
+		if err := json.Unmarshal(answers.Bytes(), &answer); err != nil {
+			return err
+		}
 		if !answer.OK {
 			return fmt.Errorf("tuf-js: %s", answer.Why)
 		}
 		return nil
-	}
+	}, nil
 }
 
 // missing skips a test on a machine that lacks a tool, but never in CI: there

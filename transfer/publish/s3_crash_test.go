@@ -14,6 +14,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"conclave/ceremony/tuf"
 	"conclave/transfer"
@@ -132,11 +133,13 @@ type staged struct {
 	files  map[string]string
 	bundle *transfer.Bundle
 	before client.Memory // of a client that was up to date before the push
+	others map[string]clientOf
 }
 
 // newStaged publishes a genesis and makes the bundle of a release with a new root.
 func newStaged(t testing.TB, b *bucket) *staged {
 	r := newRemote(t, b, "origin")
+	r.now = time.Now().UTC().Truncate(time.Second) // clients of others know no other day
 	r.genesis()
 	s := &staged{origin: r, files: r.objects(), before: r.fresh()}
 	if _, err := r.download(s.before, "tool.tar"); err != nil {
@@ -204,8 +207,16 @@ func thorough() bool { return os.Getenv("CI") == "true" && !testing.Short() }
 // Between the publisher and the bucket anything can go wrong with any request, before or after it took effect. At every such moment a
 // client that was up to date and a new one must still verify what is live, whoever repeats the push completes it, and
 // no numbered file is ever written twice.
+//
+// The clients are ours and those of others, over HTTP without credentials.
 func TestAFaultInAnyRequestBreaksNoClient(t *testing.T) {
 	s := newStaged(t, newBucket(t))
+	s.others = map[string]clientOf{"go-tuf": goTUF}
+	if js, err := startTufJS(t); err == nil {
+		s.others["tuf-js"] = js
+	} else if os.Getenv("CI") == "true" {
+		t.Fatal(err)
+	}
 	count := s.lay(t, "count")
 	harmful := map[string]func(*http.Request) bool{"write": writes, "read": reads}
 	number := map[string]int{}
@@ -241,19 +252,59 @@ func (s *staged) fault(t *testing.T, what fault, nth int, wants func(*http.Reque
 	r.proxy.harm(what, nth, 1, wants)
 	_, first := r.pub.Push(context.Background(), s.bundle, r.targetsDir(), publish.PushOptions{})
 	r.proxy.peace()
-	for who, cache := range map[string]client.Memory{"a new client": r.fresh(), "a client up to date": maps.Clone(s.before)} {
-		got, err := r.download(cache, "tool.tar")
+	s.clients(r, s.others, func(who, got string, err error) {
 		if err != nil || got != "tool 1" && got != "tool 2" || first == nil && got != "tool 2" {
 			t.Errorf("%s gets %q, %v (push: %v)", who, got, err, first)
 		}
-	}
+	})
 	if _, err := r.pub.Push(context.Background(), s.bundle, r.targetsDir(), publish.PushOptions{}); err != nil {
 		t.Fatalf("the same push again: %v (first: %v)", err, first)
 	}
-	for who, cache := range map[string]client.Memory{"a new client": r.fresh(), "a client up to date": maps.Clone(s.before)} {
-		if got, err := r.download(cache, "tool.tar"); err != nil || got != "tool 2" {
+	s.clients(r, map[string]clientOf{"go-tuf": goTUF}, func(who, got string, err error) {
+		if err != nil || got != "tool 2" {
 			t.Errorf("completed, %s gets %q, %v (first: %v)", who, got, err, first)
 		}
-	}
+	})
 	r.check()
+}
+
+// clients lets our client and others download, as new ones and as ones that were up to date before the push, and hands over
+// what each gets.
+func (s *staged) clients(r *remote, others map[string]clientOf, judge func(who, got string, err error)) {
+	for who, cache := range map[string]client.Memory{"a new client": r.fresh(), "a client up to date": s.before} {
+		got, err := r.download(maps.Clone(cache), "tool.tar")
+		judge(who, got, err)
+		for name, other := range others {
+			got, err := r.visit(other, cache)
+			judge(who+" ("+name+")", got, err)
+		}
+	}
+}
+
+// visit downloads tool.tar as a client of others, which has kept cache.
+func (r *remote) visit(c clientOf, cache client.Memory) (string, error) {
+	v, err := r.keep(cache)
+	if err != nil {
+		return "", err
+	}
+	if err := c(v); err != nil {
+		return "", err
+	}
+	got, err := os.ReadFile(v.out)
+	return string(got), err
+}
+
+// keep is a visit of a client that has kept cache in a folder.
+func (r *remote) keep(cache client.Memory) (visit, error) {
+	dir, err := os.MkdirTemp(r.dir, "visit-")
+	if err != nil {
+		return visit{}, err
+	}
+	for role, raw := range cache {
+		if err := os.WriteFile(filepath.Join(dir, role+".json"), raw, 0o600); err != nil {
+			return visit{}, err
+		}
+	}
+	base := r.bucket.server.url + "/" + r.bucket.name + "/" + r.prefix
+	return visit{base + "/metadata", base + "/targets", dir, "tool.tar", filepath.Join(dir, "out")}, nil
 }
