@@ -20,10 +20,12 @@ type Need struct {
 	Missing   int // signatures that are not there yet
 	Keys      []NeedKey
 	Text      string // the same in a sentence
+	version   int64  // of the document
 }
 
 // A NeedKey is one key of a need.
 type NeedKey struct {
+	KeyID  string // empty where the key is still to be made
 	Holder string // a short keyid where nobody is named
 	Serial uint32 // 0 where the token is not known
 	New    bool   // it is made at the ceremony
@@ -37,6 +39,7 @@ type Sitting struct {
 	Power    []tuf.Power // who can sign for each role before and after; empty where no root is part of it
 	MustCome []string    // nobody can stand in for them
 	Enough   []string    // the smallest company that completes everything, those who must come included
+	Gone     []string    // keys that could sign and are said to be out of reach
 	Text     []string    // all of it in sentences, in the order in which people ask
 }
 
@@ -55,7 +58,7 @@ func Needs(b *transfer.Bundle) ([]Need, error) {
 		for _, t := range doc.tallies {
 			n := Need{Role: d.Role, Name: t.Requirement.Name, Threshold: t.Requirement.Threshold, Missing: t.Missing}
 			for _, s := range t.Signers {
-				n.Keys = append(n.Keys, NeedKey{Holder: cmp.Or(s.Holder.Name, shortKeyID(s.Key.ID)), Serial: s.Holder.Serial, Signed: s.Signed, Backup: s.Holder.Purpose == backup})
+				n.Keys = append(n.Keys, NeedKey{KeyID: s.Key.ID, Holder: cmp.Or(s.Holder.Name, shortKeyID(s.Key.ID)), Serial: s.Holder.Serial, Signed: s.Signed, Backup: s.Holder.Purpose == backup})
 			}
 			needs = append(needs, n.worded(doc.version))
 		}
@@ -73,7 +76,7 @@ func planNeeds(b *transfer.Bundle) []Need {
 		n := Need{Role: tuf.Root, Name: trusted.Title() + "'s keys", Threshold: need.Threshold, Missing: need.Threshold}
 		for _, s := range seatsOf(trusted) {
 			if s.root {
-				n.Keys = append(n.Keys, NeedKey{Holder: s.name, Serial: s.holder.Serial, Backup: s.backup})
+				n.Keys = append(n.Keys, NeedKey{KeyID: s.key.ID, Holder: s.name, Serial: s.holder.Serial, Backup: s.backup})
 			}
 		}
 		needs = append(needs, n.worded(version))
@@ -87,7 +90,7 @@ func planNeeds(b *transfer.Bundle) []Need {
 		}
 	}
 	for _, s := range plannedSeats(b) {
-		k := NeedKey{Holder: s.name, Serial: s.holder.Serial, New: s.made, Backup: s.backup}
+		k := NeedKey{KeyID: s.key.ID, Holder: s.name, Serial: s.holder.Serial, New: s.made, Backup: s.backup}
 		if s.root {
 			next.Keys = append(next.Keys, k)
 		}
@@ -134,6 +137,7 @@ func plannedSeats(b *transfer.Bundle) []seat {
 
 // worded gives a need its sentence. It speaks of people: one with two tokens comes once.
 func (n Need) worded(version int64) Need {
+	n.version = version
 	var signed, may []string
 	for i, k := range n.Keys {
 		again := slices.ContainsFunc(n.Keys[:i], func(o NeedKey) bool { return samePerson(o.Holder) == samePerson(k.Holder) })
@@ -202,13 +206,17 @@ func (k NeedKey) token() string {
 // maxSearched is up to how many people the smallest company is searched for; beyond, one person is added after the other.
 const maxSearched = 16
 
-// PlanSitting works out who must come for a bundle, and says it.
-func PlanSitting(b *transfer.Bundle, now time.Time) (*Sitting, error) {
+// PlanSitting works out who must come for a bundle, and says it. Keys of the trusted root that absent
+// names, by holder or keyid, cannot sign: somebody who brings a new token comes with that one alone.
+func PlanSitting(b *transfer.Bundle, now time.Time, absent ...string) (*Sitting, error) {
 	needs, err := Needs(b)
 	if err != nil {
 		return nil, err
 	}
 	s := &Sitting{Needs: needs, Power: powers(b, now)}
+	if len(absent) > 0 && b.TrustedRoot() != nil {
+		s.without(goneKeys(b.TrustedRoot(), absent))
+	}
 	if b.Plan != nil {
 		for _, h := range b.Plan.Holders {
 			s.MustCome = append(s.MustCome, h.Name) // nobody else can make their key
@@ -217,6 +225,31 @@ func PlanSitting(b *transfer.Bundle, now time.Time) (*Sitting, error) {
 	s.company()
 	s.word(b, now)
 	return s, nil
+}
+
+// goneKeys are the keyids of a root's keys that names say.
+func goneKeys(root *tuf.Document, names []string) []string {
+	var ids []string
+	for _, s := range seatsOf(root) {
+		if slices.ContainsFunc(names, s.is) {
+			ids = append(ids, s.key.ID)
+		}
+	}
+	return ids
+}
+
+// without takes keys that cannot sign any more out of every need.
+func (s *Sitting) without(ids []string) {
+	for i, n := range s.Needs {
+		n.Keys = slices.DeleteFunc(n.Keys, func(k NeedKey) bool {
+			gone := !k.Signed && slices.Contains(ids, k.KeyID)
+			if label := (Need{Keys: []NeedKey{k}}).label(k); gone && !slices.Contains(s.Gone, label) {
+				s.Gone = append(s.Gone, label)
+			}
+			return gone
+		})
+		s.Needs[i] = n.worded(n.version)
+	}
 }
 
 // powers says who can do what before and after; nil where no root changes.
@@ -334,6 +367,9 @@ func (s *Sitting) word(b *transfer.Bundle, now time.Time) {
 	for _, n := range s.Needs {
 		s.Text = append(s.Text, n.Text)
 	}
+	if len(s.Gone) > 0 {
+		s.Text = append(s.Text, fmt.Sprintf("Not counted, because they cannot sign: %s.", both(s.Gone)))
+	}
 	if len(s.MustCome) > 0 {
 		s.Text = append(s.Text, fmt.Sprintf("Nobody can stand in for %s.", both(s.MustCome)))
 	}
@@ -348,7 +384,7 @@ func (s *Sitting) word(b *transfer.Bundle, now time.Time) {
 			s.Text = append(s.Text, fmt.Sprintf("From then on %s can sign %s; before, %s.", p.After, p.Role, p.Before))
 		}
 	}
-	s.Text = append(s.Text, orderOf(b)...)
+	s.Text = append(s.Text, orderOf(b, len(s.Gone) > 0)...)
 	s.Text = append(s.Text, meanwhile(b, now)...)
 }
 
@@ -360,10 +396,14 @@ func peopleAre(n int) string {
 }
 
 // orderOf says what comes after what.
-func orderOf(b *transfer.Bundle) []string {
+func orderOf(b *transfer.Bundle, someGone bool) []string {
 	var lines []string
 	if b.Plan != nil {
-		lines = append(lines, "The new keys are made first; then everything is frozen, read and signed. Bring the old tokens as well.")
+		old := "the old tokens"
+		if someGone {
+			old = "the old tokens that are left"
+		}
+		lines = append(lines, fmt.Sprintf("The new keys are made first; then everything is frozen, read and signed. Bring %s as well.", old))
 	}
 	if strings.Contains(titleOf(b), " + ") {
 		lines = append(lines, "Each token signs root first, then the others; they are published together or not at all.")

@@ -33,6 +33,37 @@ func TestWhoMustSignIsSaid(t *testing.T) {
 	}
 }
 
+// Alice's token was stolen and Erin is in hospital. Neither old key can sign root 2, and a plan that
+// counts on them brings the wrong people together.
+func TestWhoCannotSignIsNotCounted(t *testing.T) {
+	w, base := repository(t)
+	var erin string
+	for _, s := range seatsOf(base.Roots[0]) {
+		if s.name == "Erin" {
+			erin = s.key.ID
+		}
+	}
+	absent := []string{"Alice", erin}
+	b := w.planRotation(base, Rotation{Replace: []Replacing{{Name: "Alice"}}, Absent: absent})
+	s, err := PlanSitting(b, w.now, absent...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := []string{"Alice", "Bob", "Carol", "Frank"}; !slices.Equal(s.Enough, want) {
+		t.Errorf("enough are %q, want %q", s.Enough, want)
+	}
+	said := strings.Join(s.Text, "\n")
+	for _, want := range []string{
+		"Root 2 needs signatures by root 1's keys: of Bob (1001), Carol (1002) and Frank (1004), all of them.",
+		"Not counted, because they cannot sign: Alice (1000) and Erin (1003).",
+		"Bring the old tokens that are left as well.",
+	} {
+		if !strings.Contains(said, want) {
+			t.Errorf("it does not say %q:\n%s", want, said)
+		}
+	}
+}
+
 func TestTheSmallestCompanyIsFound(t *testing.T) {
 	w, base := repository(t)
 	b := w.planRotation(base, Rotation{TargetsThreshold: 3})

@@ -22,8 +22,8 @@ type Rotation struct {
 	Backups  []Joining // people with a key who bring a second token; without roles, for those of their first
 	// OnePerson lets one person's two keys be enough for clients; the ceremony still wants an exception.
 	OnePerson bool
-	// Absent are people who cannot sign: their tokens are lost, or they cannot
-	// come. A change that needs them is refused.
+	// Absent are people, or keyids of one of their keys, who cannot sign: their tokens
+	// are lost, or they cannot come. A change that needs them is refused.
 	Absent           []string
 	RootThreshold    int // 0 keeps it
 	TargetsThreshold int

@@ -20,7 +20,7 @@ const (
 // respond drafts every way that is open, and ranks them.
 func (a *Assessment) respond(base transfer.Base, s Situation, now time.Time) {
 	gone := a.names("", "stolen", "suspect", "lost")
-	absent := a.names("", "stolen", "lost") // who is only suspected still has the token, and can sign the old key out
+	absent := a.ids("stolen", "lost") // who is only suspected still has the token, and can sign the old key out
 	var stranded *StrandedError
 	try := func(title string, r Rotation) {
 		r.Purpose, r.Declared, r.Absent = "answer to a compromise: "+title, s.Declared, absent
@@ -31,7 +31,7 @@ func (a *Assessment) respond(base transfer.Base, s Situation, now time.Time) {
 			errors.As(err, &stranded)
 			return
 		}
-		sitting, err := PlanSitting(b, now)
+		sitting, err := PlanSitting(b, now, absent...)
 		if err != nil || len(sitting.Enough) == 0 && len(sitting.MustCome) == 0 {
 			return
 		}

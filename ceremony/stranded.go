@@ -2,6 +2,7 @@ package ceremony
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"conclave/ceremony/tuf"
@@ -62,7 +63,7 @@ func (r Rotation) left(role string, seats []seat) []string {
 	var left []string
 	for _, s := range seats {
 		fresh := s.made || s.known != nil
-		if s.sits(role) && (fresh || !containsPerson(r.Absent, s.name)) && !containsPerson(left, s.name) {
+		if s.sits(role) && (fresh || !slices.ContainsFunc(r.Absent, s.is)) && !containsPerson(left, s.name) {
 			left = append(left, s.name)
 		}
 	}

@@ -124,7 +124,7 @@ func (s *rotationScreen) submit() tea.Cmd {
 		s.busy = 0
 		if err == nil {
 			var sitting *ceremony.Sitting
-			if sitting, err = ceremony.PlanSitting(b, when); err == nil {
+			if sitting, err = ceremony.PlanSitting(b, when, r.Absent...); err == nil {
 				return s.app.open(s.planned(b, sitting))
 			}
 		}

@@ -233,7 +233,7 @@ must come and what goes on meanwhile, and refuses what would lock everybody out.
 			if err != nil {
 				return err
 			}
-			return p.writeSitting(flags.out, bundle, now)
+			return p.writeSitting(flags.out, bundle, now, change.absent...)
 		},
 	}
 	flags.register(cmd, "change of keys")
@@ -261,8 +261,9 @@ func queuedIn(dir string) ([]ceremony.Joining, error) {
 }
 
 // writeSitting writes a bundle, shows it, and says who must come.
-func (p *program) writeSitting(path string, b *transfer.Bundle, now time.Time) error {
-	sitting, err := ceremony.PlanSitting(b, now)
+// Those who are absent do not count among them.
+func (p *program) writeSitting(path string, b *transfer.Bundle, now time.Time, absent ...string) error {
+	sitting, err := ceremony.PlanSitting(b, now, absent...)
 	if err != nil {
 		return err
 	}
@@ -317,7 +318,7 @@ come back, and does nothing until --give-up names their number.`,
 					hint: fmt.Sprintf("if that is what everybody wants, run it again with --give-up %d", len(cost.Dead)),
 				}
 			}
-			return p.writeSitting(out, next, now)
+			return p.writeSitting(out, next, now, r.Absent...)
 		},
 	}
 	cmd.Flags().StringVarP(&out, "out", "o", "", "the bundle to write; never overwritten")
