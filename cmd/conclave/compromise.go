@@ -221,7 +221,7 @@ func (p *program) tellAssessment(a *ceremony.Assessment, s ceremony.Situation, n
 		line("  %s", say.Hit(h))
 	}
 	p.tell(say.Threat(a)...)
-	line("\nWAYS OUT, THE QUICKEST FIRST")
+	p.tell(say.Section{Title: "WAYS OUT, THE QUICKEST FIRST"})
 	for i, r := range a.Plans {
 		line("%d  %s", i+1, r.Title)
 		line("   %s", say.Way(r))
