@@ -38,6 +38,15 @@ func (p *program) progress(what string) *bar {
 
 // update says that done of total bytes are through.
 func (b *bar) update(done, total int64) {
+	if done == 0 {
+		b.draw(done, total, "", 0, false)
+		return
+	}
+	b.draw(done, total, "", time.Duration(float64(b.now().Sub(b.start))*float64(total-done)/float64(done)), true)
+}
+
+// draw shows bytes, what else there is to say and the time left, if it is time to speak. Calls come one at a time.
+func (b *bar) draw(done, total int64, also string, left time.Duration, known bool) {
 	now := b.now()
 	every := lineEvery
 	if b.terminal {
@@ -47,11 +56,10 @@ func (b *bar) update(done, total int64) {
 		return
 	}
 	b.last = now
-	left := "?"
-	if done > 0 {
-		left = (time.Duration(float64(now.Sub(b.start)) * float64(total-done) / float64(done))).Round(time.Second).String()
+	line := fmt.Sprintf("%s: %s of %s%s, %d %%", b.what, text.Bytes(done), text.Bytes(total), also, done*100/total)
+	if known {
+		line += fmt.Sprintf(", %s left", left.Round(time.Second))
 	}
-	line := fmt.Sprintf("%s: %s of %s, %d %%, %s left", b.what, text.Bytes(done), text.Bytes(total), done*100/total, left)
 	if b.terminal {
 		fmt.Fprintf(b.w, "\r\x1b[K%s", line)
 		b.drawn = true
@@ -60,9 +68,16 @@ func (b *bar) update(done, total int64) {
 	fmt.Fprintln(b.w, line)
 }
 
+// print writes a whole line, in place of the bar.
+func (b *bar) print(line string) {
+	b.done()
+	fmt.Fprintln(b.w, line)
+}
+
 // done clears the line.
 func (b *bar) done() {
 	if b.drawn {
 		fmt.Fprint(b.w, "\r\x1b[K")
+		b.drawn = false
 	}
 }

@@ -94,8 +94,7 @@ The first push pins the root: it needs --trust-root or --root-digest.`,
 			if err != nil {
 				return err
 			}
-			bar := p.progress("upload")
-			pub.Progress = func(u publish.Progress) { bar.update(u.Bytes, u.AllBytes) }
+			bar := p.publishing(pub, "upload")
 			report, err := pub.Push(cmd.Context(), b, targets, o)
 			bar.done()
 			if err != nil {
@@ -112,6 +111,20 @@ The first push pins the root: it needs --trust-root or --root-digest.`,
 	f.BoolVar(&o.DryRun, "dry-run", false, "check everything and print the plan; sign and store nothing")
 	cmd.MarkFlagsMutuallyExclusive("trust-root", "root-digest")
 	return cmd
+}
+
+// publishing shows how far a publisher's target files are, and keeps its lines apart from that.
+func (p *program) publishing(pub *publish.Publisher, what string) *bar {
+	bar := p.progress(what)
+	pub.Progress = bar.files
+	pub.Tell = func(line string) { bar.print(text.Clean(line).String()) }
+	return bar
+}
+
+// files says how far target files are.
+func (b *bar) files(u publish.Progress) {
+	left, known := u.Left()
+	b.draw(u.Bytes, u.AllBytes, fmt.Sprintf(", %d of %d files", u.Files, u.AllFiles), left, known)
 }
 
 // published says what a push or a refresh did.

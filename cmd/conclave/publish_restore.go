@@ -47,7 +47,9 @@ publisher has: see "conclave publish policy --admin".`,
 			if err != nil {
 				return err
 			}
+			bar := p.publishing(pub, "restore")
 			done, err := pub.Restore(cmd.Context(), from)
+			bar.done()
 			if err != nil {
 				return err
 			}
@@ -98,7 +100,9 @@ of TO never see less than before. It signs nothing and needs no key.`,
 			if err != nil {
 				return err
 			}
-			done, err := publish.Pull(cmd.Context(), from, to, anchor)
+			bar := p.progress("copy")
+			done, err := publish.Pull(cmd.Context(), from, to, anchor, bar.files)
+			bar.done()
 			if err != nil {
 				return err
 			}

@@ -109,7 +109,7 @@ func (r *rehearsal) mirror(ctx context.Context, from publish.Store, anchor []byt
 	if err != nil {
 		return err
 	}
-	_, err = publish.Pull(ctx, from, to, root)
+	_, err = publish.Pull(ctx, from, to, root, nil)
 	return err
 }
 

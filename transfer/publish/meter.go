@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Progress says how far the upload of target files has come.
+// Progress says how far target files have come on their way into a store.
 type Progress struct {
 	Files, AllFiles int
 	Bytes, AllBytes int64         // as far as they are on their way
@@ -37,8 +37,8 @@ type meter struct {
 	p     Progress // owned by mu
 }
 
-func newMeter(pub *Publisher, files []upload) *meter {
-	m := &meter{tell: pub.Progress, now: time.Now}
+func newMeter(tell func(Progress), files []upload) *meter {
+	m := &meter{tell: tell, now: time.Now}
 	m.start = m.now()
 	m.p.AllFiles = len(files)
 	for _, f := range files {

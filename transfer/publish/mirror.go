@@ -132,6 +132,7 @@ type copier struct {
 	from, to Store
 	repair   bool // replace what holds something else
 	report   *Copy
+	progress func(Progress) // nil is not to count
 }
 
 // copyAll copies everything but the timestamp.
@@ -188,11 +189,17 @@ func (c *copier) count(f fate) {
 // copyTargets copies target files, many at once.
 func (c *copier) copyTargets(ctx context.Context, files []tuf.TargetFile) error {
 	fates := make([]fate, len(files))
-	err := each(ctx, slices.Collect(seq(len(files))), func(ctx context.Context, i int) error {
-		f := files[i]
+	uploads := make([]upload, len(files))
+	for i, f := range files {
 		name := targetName(f)
-		var err error
-		fates[i], err = c.file(ctx, name, fromStore(ctx, c.from, name, f))
+		uploads[i] = upload{name: name, content: fromStore(ctx, c.from, name, f)}
+	}
+	m := newMeter(c.progress, uploads)
+	err := each(ctx, slices.Collect(seq(len(files))), func(ctx context.Context, i int) (err error) {
+		counted := m.file(uploads[i].content)
+		if fates[i], err = c.file(ctx, uploads[i].name, counted.content()); err == nil {
+			counted.done()
+		}
 		return err
 	})
 	c.countAll(fates)
@@ -350,8 +357,8 @@ func (c *copier) setTimestamp(ctx context.Context, doc *tuf.Document) error {
 
 // Pull copies the repository in from, verified from root, into to: a mirror, a second bucket, or a backup. What is there
 // already stays, and a place that holds something else under a name is refused. Clients of to never see less than before:
-// the timestamp comes last.
-func Pull(ctx context.Context, from, to Store, root *tuf.Document) (*Copy, error) {
+// the timestamp comes last. progress hears how far the target files are; nil is not to count.
+func Pull(ctx context.Context, from, to Store, root *tuf.Document, progress func(Progress)) (*Copy, error) {
 	r, err := readRepository(ctx, from, root)
 	if err != nil {
 		return nil, fmt.Errorf("pull: %w", err)
@@ -361,7 +368,7 @@ func Pull(ctx context.Context, from, to Store, root *tuf.Document) (*Copy, error
 			return nil, fmt.Errorf("pull: %w", err)
 		}
 	}
-	c := &copier{from: from, to: to, report: newCopy()}
+	c := &copier{from: from, to: to, report: newCopy(), progress: progress}
 	if err := c.copyAll(ctx, r, r.live.snapshot); err != nil {
 		return nil, fmt.Errorf("pull: %w", err)
 	}

@@ -378,3 +378,40 @@ func TestAPinThatIsOlderThanTheChainIsEnough(t *testing.T) {
 		t.Errorf("live is %v", got)
 	}
 }
+
+// What a dry run announces is what the push then does, and what is live afterwards.
+func TestADryRunAnnouncesWhatThePushDoes(t *testing.T) {
+	w := newWorld(t)
+	w.file("tool.tar", "tool 1")
+	rehearse := func(what string, b *transfer.Bundle, already bool) {
+		o := trust(b)
+		o.DryRun = true
+		before := list(t, w.folder.Dir())
+		dry, err := w.pub.Push(context.Background(), b, w.targetsDir(), o)
+		must(t, err)
+		if !maps.Equal(before, list(t, w.folder.Dir())) {
+			t.Errorf("%s: the store changed", what)
+		}
+		report := w.push(b)
+		if dry.Already != already || report.Already != already || !maps.Equal(dry.Versions, report.Versions) {
+			t.Errorf("%s: %v were announced (already: %v), %v are live", what, dry.Versions, dry.Already, report.Versions)
+		}
+		acts := func(r *publish.Report) (all []string) {
+			for _, a := range r.Actions {
+				all = append(all, a.Act+" "+a.Name)
+			}
+			return all
+		}
+		if !slices.Equal(acts(dry), acts(report)) {
+			t.Errorf("%s: announced were\n%q, done were\n%q", what, acts(dry), acts(report))
+		}
+	}
+	genesis := w.signed(tuf.Root, tuf.Targets)
+	rehearse("the first push", genesis, false)
+	rehearse("the same again", genesis, true)
+	w.file("tool.tar", "tool 2")
+	rehearse("a release", w.signed(tuf.Targets), false)
+	rehearse("a root, which leaves the snapshot", w.signed(tuf.Root), false)
+	w.now = w.now.Add(6 * day)
+	rehearse("a root after the snapshot's half-time", w.signed(tuf.Root), false)
+}

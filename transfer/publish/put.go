@@ -10,8 +10,8 @@ import (
 	"conclave/ceremony/tuf"
 )
 
-// plan fills the report with what put will do, in its order.
-func (w *push) plan(ctx context.Context, s *stage, before *live) {
+// plan fills the report with what put will do, or would do, in its order, and with the versions that are live then.
+func (w *push) plan(s *stage, before *live, n online) {
 	add := func(act, name string, length int64) {
 		w.report.Actions = append(w.report.Actions, Action{name, act, length})
 	}
@@ -22,24 +22,52 @@ func (w *push) plan(ctx context.Context, s *stage, before *live) {
 		doc := s.goal.docs[role]
 		add(actFor(isListed(before, role, doc)), documentName(role, doc.Version()), int64(len(doc.Bytes())))
 	}
-	if s.timestamp == nil && !w.dryRun {
+	w.report.Versions = map[string]int64{
+		tuf.Root: s.goal.root.Version(), tuf.Targets: max(version(s.goal.docs[tuf.Targets]), version(before.targets)),
+		tuf.Snapshot: n.snapshot, tuf.Timestamp: n.timestamp,
+	}
+	if n.timestamp == version(before.timestamp) {
 		return
 	}
-	if s.timestamp == nil { // a dry run: nothing is signed
-		add("create", documentName(tuf.Snapshot, version(before.snapshot)+1), 0)
-	} else if s.snapshot != before.snapshot {
-		add("create", documentName(tuf.Snapshot, s.snapshot.Version()), int64(len(s.snapshot.Bytes())))
+	if n.snapshot != version(before.snapshot) {
+		add("create", documentName(tuf.Snapshot, n.snapshot), sizeOf(s.snapshot, n.snapshot))
 	}
 	root := s.goal.root
 	add(actFor(s.hasRoot()), documentName(tuf.Root, root.Version()), int64(len(root.Bytes())))
-	timestamp := Action{timestampName, "replace", 0}
+	act := "replace"
 	if before.timestamp == nil {
-		timestamp.Act = "create"
+		act = "create"
 	}
-	if s.timestamp != nil {
-		timestamp.Length = int64(len(s.timestamp.Bytes()))
+	add(act, timestampName, sizeOf(s.timestamp, n.timestamp))
+}
+
+// online are the versions of the online documents that are live in the end.
+type online struct{ snapshot, timestamp int64 }
+
+// signed are the versions of a stage that is ready.
+func (s *stage) signed() online { return online{version(s.snapshot), version(s.timestamp)} }
+
+// intended are the versions of a stage whose online documents would be signed.
+func (w *push) intended(ctx context.Context, s *stage, before *live, kept *journal) (n online, err error) {
+	n = online{version(before.snapshot), w.last(tuf.Timestamp, before.timestamp, before, s.goal) + 1}
+	meta := w.snapshotMeta(before, s.goal)
+	if !w.needsSnapshot(before, s.goal, meta) {
+		return n, nil
 	}
-	w.report.Actions = append(w.report.Actions, timestamp)
+	if doc := w.keptSnapshot(ctx, before, s.goal, meta, kept); doc != nil {
+		n.snapshot = doc.Version()
+		return n, nil
+	}
+	n.snapshot, err = w.freeSnapshot(ctx, before, s.goal)
+	return n, err
+}
+
+// sizeOf is the length of a document that is signed already, 0 of one that would be.
+func sizeOf(doc *tuf.Document, v int64) int64 {
+	if doc == nil || doc.Version() != v {
+		return 0
+	}
+	return int64(len(doc.Bytes()))
 }
 
 func actFor(keep bool) string {
@@ -131,7 +159,7 @@ func (w *push) commit(ctx context.Context, s *stage) error {
 // putFiles puts target files, many at once, each in constant memory.
 func (w *push) putFiles(ctx context.Context, files []upload) error {
 	todo := slices.DeleteFunc(slices.Clone(files), func(f upload) bool { return f.keep })
-	m := newMeter(w.p, todo)
+	m := newMeter(w.p.Progress, todo)
 	return each(ctx, todo, func(ctx context.Context, f upload) error {
 		counted := m.file(f.content)
 		if err := w.p.Store.PutNew(ctx, f.name, counted.content()); err != nil {

@@ -159,7 +159,7 @@ func (w *push) restore(ctx context.Context, from Store, r *repository, s *stage,
 			return nil, fmt.Errorf("restore: %w", err)
 		}
 	}
-	c := &copier{from: from, to: w.p.Store, repair: true, report: newCopy()}
+	c := &copier{from: from, to: w.p.Store, repair: true, report: newCopy(), progress: w.p.Progress}
 	c.report.Signed = s.timestamp != s.before.timestamp
 	if err := c.copyAll(ctx, r, s.snapshot); err != nil {
 		return nil, fmt.Errorf("restore: %w", err)

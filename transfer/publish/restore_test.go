@@ -53,15 +53,19 @@ func TestPullMakesAMirrorThatClientsFollow(t *testing.T) {
 	must(t, err)
 	mirror, err := publish.NewFolder(filepath.Join(w.dir, "mirror"))
 	must(t, err)
-	done, err := publish.Pull(context.Background(), from, mirror, root)
+	var last publish.Progress
+	done, err := publish.Pull(context.Background(), from, mirror, root, func(p publish.Progress) { last = p })
 	must(t, err)
 	if done.Versions["targets"] != 2 || done.Versions["root"] != 2 || done.Bytes == 0 || done.Kept != 0 {
 		t.Errorf("%+v", done)
 	}
+	if last.Files == 0 || last.Files != last.AllFiles || last.Bytes != last.AllBytes {
+		t.Errorf("progress ends at %+v", last)
+	}
 	if _, err := w.pub.Refresh(context.Background()); err != nil {
 		t.Fatal(err)
 	}
-	done, err = publish.Pull(context.Background(), from, mirror, root)
+	done, err = publish.Pull(context.Background(), from, mirror, root, nil)
 	must(t, err)
 	if len(done.Copied) != 0 || len(done.Replaced) != 1 || done.Versions["timestamp"] != 3 {
 		t.Errorf("after a refresh: %+v", done)
@@ -89,7 +93,7 @@ func TestPullRefusesWhatDoesNotVerify(t *testing.T) {
 			damage(w)
 			mirror, err := publish.NewFolder(filepath.Join(w.dir, "mirror"))
 			must(t, err)
-			if _, err := publish.Pull(context.Background(), from, mirror, root); err == nil {
+			if _, err := publish.Pull(context.Background(), from, mirror, root, nil); err == nil {
 				t.Error("it was mirrored")
 			}
 			if _, err := mirror.Get(context.Background(), "metadata/timestamp.json", io.Discard); !errors.Is(err, publish.ErrNotFound) {
@@ -251,7 +255,7 @@ func TestPullSeedsASecondBucket(t *testing.T) {
 	root, err := tuf.Parse(r.fresh()[tuf.Root])
 	must(t, err)
 	second := newBucket(t)
-	_, err = publish.Pull(context.Background(), r.bucket.open("first", r.bucket.server.url), second.open("second", second.server.url), root)
+	_, err = publish.Pull(context.Background(), r.bucket.open("first", r.bucket.server.url), second.open("second", second.server.url), root, nil)
 	must(t, err)
 	r.bucket, r.prefix = second, "second"
 	if got, err := r.download(r.fresh(), "docs/guide.txt"); err != nil || got != "read me" {

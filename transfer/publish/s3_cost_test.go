@@ -79,6 +79,19 @@ func TestARerunCostsAlmostNothing(t *testing.T) {
 	if got := r.cost(push); len(got) > 20 {
 		t.Errorf("the same push again costs %d requests: %q", len(got), got)
 	}
+	if got := r.cost(func() error {
+		o := publish.PushOptions{DryRun: true}
+		report, err := r.pub.Push(context.Background(), b, r.targetsDir(), o)
+		if err == nil && !report.Already {
+			t.Error("a dry run takes it for something new")
+		}
+		return err
+	}); len(got) > 20 {
+		t.Errorf("a dry run of it costs %d requests: %q", len(got), got)
+	}
+	if got := r.cost(func() error { _, err := r.pub.Status(context.Background()); return err }); len(got) > 8 {
+		t.Errorf("a look costs %d requests: %q", len(got), got)
+	}
 	r.learn()
 	r.file("many/0007", "changed")
 	b = r.signed(tuf.Targets)

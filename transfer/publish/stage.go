@@ -38,15 +38,18 @@ func (w *push) prepare(ctx context.Context, before *live, g *goal, files []uploa
 	}
 	if w.bundle != nil && isLive(before, g) && w.isSettled(before, kept) {
 		w.report.Already = true
-		w.plan(ctx, s, before)
+		w.plan(s, before, online{before.snapshot.Version(), before.timestamp.Version()})
 		return s, nil
 	}
 	if err := w.checkSigners(g.root); err != nil {
 		return nil, err
 	}
 	if w.dryRun {
-		w.plan(ctx, s, before)
-		return s, nil
+		n, err := w.intended(ctx, s, before, kept)
+		if err == nil {
+			w.plan(s, before, n)
+		}
+		return s, err
 	}
 	if err := w.sign(ctx, s, before, kept); err != nil {
 		return nil, err
@@ -54,7 +57,7 @@ func (w *push) prepare(ctx context.Context, before *live, g *goal, files []uploa
 	if err := w.simulate(ctx, s, before); err != nil {
 		return nil, errors.Join(err, w.state.clearJournal(w.journal()))
 	}
-	w.plan(ctx, s, before)
+	w.plan(s, before, s.signed())
 	return s, nil
 }
 
@@ -230,21 +233,29 @@ func (w *push) keptSnapshot(ctx context.Context, before *live, g *goal, meta map
 	return nil
 }
 
-// newSnapshot signs the next snapshot whose version nobody has claimed.
-func (w *push) newSnapshot(ctx context.Context, before *live, g *goal, meta map[string]*metadata.MetaFiles) (*tuf.Document, error) {
+// freeSnapshot is the next version of the snapshot that nobody has claimed.
+func (w *push) freeSnapshot(ctx context.Context, before *live, g *goal) (int64, error) {
 	next := w.last(tuf.Snapshot, before.snapshot, before, g) + 1
 	for skipped := 0; ; skipped++ {
 		_, _, err := read(ctx, w.store, documentName(tuf.Snapshot, next), tuf.MaxSize)
 		if errors.Is(err, ErrNotFound) {
-			break
+			return next, nil
 		}
 		if err != nil {
-			return nil, fmt.Errorf("look for a free snapshot version: %w", err)
+			return 0, fmt.Errorf("look for a free snapshot version: %w", err)
 		}
 		if skipped == maxSkipped {
-			return nil, fmt.Errorf("look for a free snapshot version: %d are taken that nothing refers to", skipped)
+			return 0, fmt.Errorf("look for a free snapshot version: %d are taken that nothing refers to", skipped)
 		}
 		next++
+	}
+}
+
+// newSnapshot signs the next snapshot.
+func (w *push) newSnapshot(ctx context.Context, before *live, g *goal, meta map[string]*metadata.MetaFiles) (*tuf.Document, error) {
+	next, err := w.freeSnapshot(ctx, before, g)
+	if err != nil {
+		return nil, err
 	}
 	doc, err := tuf.From(&metadata.SnapshotType{
 		Type: tuf.Snapshot, SpecVersion: metadata.SPECIFICATION_VERSION, Version: next,
