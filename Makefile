@@ -2,6 +2,7 @@
 # make test       formatting, linters, all tests, races, fuzzers
 # make build      ./conclave          make offline   without the online ends
 # make bench      speed, beside other libraries in the same run
+# make decodes    100,000 spoilt QR pictures, of which none may be read wrongly (some minutes)
 # make man        manual pages and completions into dist/
 
 GO       ?= go
@@ -10,7 +11,7 @@ DIR      ?= rehearsal
 VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 LDFLAGS  := -s -w -X main.version=$(VERSION)
 
-.PHONY: rehearse test build offline bench man lint unit race fuzz deps test-deps clean
+.PHONY: rehearse test build offline bench decodes man lint unit race fuzz deps test-deps clean
 
 rehearse: build
 	./conclave rehearse $(DIR) --auto
@@ -52,6 +53,9 @@ fuzz:
 
 bench:
 	$(GO) test -run '^$$' -bench . -benchmem ./...
+
+decodes:
+	$(GO) test ./transfer/qr/decode -run 'TestNoWrongContent$$' -v -timeout 2h -decodes 100000
 
 man: build
 	mkdir -p dist/man dist/completion

@@ -1,15 +1,13 @@
 package main
 
 import (
-	"bytes"
-	"errors"
+	"context"
 	"fmt"
 	"image"
-	"image/png"
 	"math"
 	"os"
-	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -21,6 +19,7 @@ import (
 	"conclave/transfer"
 	"conclave/transfer/qr/answer"
 	"conclave/transfer/qr/qrtest"
+	"conclave/transfer/qr/source"
 )
 
 // TestQRScripts plays the scripts of the way by light. They have commands of their
@@ -33,16 +32,17 @@ func TestQRScripts(t *testing.T) {
 		RequireUniqueNames:  true,
 		Setup:               setup,
 		Condition: func(what string) (bool, error) {
-			if what == "zbar" {
-				_, err := exec.LookPath("zbarimg")
-				return err == nil || os.Getenv("CI") == "true", nil // in CI its lack is a failure
+			r, ok := qrtest.ReaderOf(what)
+			if !ok {
+				return false, fmt.Errorf("there is no condition %s", what)
 			}
-			return false, fmt.Errorf("there is no condition %s", what)
+			_, err := r.Files(nil)
+			return err == nil || os.Getenv("CI") == "true", nil // in CI its lack is a failure
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"tty": ttyCmd, "see": seeCmd, "keys": keysCmd, "press": pressCmd, "leaf": leafCmd, "shot": shotCmd, "resize": resizeCmd, "exits": exitsCmd, "die": dieCmd,
 			"token": tokenCmd, "hear": hearCmd, "flip": flipCmd, "replace": replaceCmd, "exit": exitCmd,
-			"camera": cameraCmd, "zbar": zbarCmd, "tilt": tiltCmd, "typein": typeInCmd,
+			"camera": cameraCmd, "reader": readerCmd, "tilt": tiltCmd, "typein": typeInCmd,
 		},
 	})
 }
@@ -65,7 +65,7 @@ func cameraCmd(ts *testscript.TestScript, _ bool, args []string) {
 	}
 	ts.Check(os.MkdirAll(dir, 0o755))
 	if count == 1 {
-		ts.Check(writePicture(filepath.Join(dir, "001.png"), qrtest.Raster(t.still(ts), font)))
+		ts.Check(writePicture(filepath.Join(dir, "001.pgm"), qrtest.Raster(t.still(ts), font)))
 		return
 	}
 	limit := time.After(patience)
@@ -80,7 +80,7 @@ func cameraCmd(ts *testscript.TestScript, _ bool, args []string) {
 			if lost += loss; lost >= 100 {
 				lost -= 100
 			} else {
-				ts.Check(writePicture(filepath.Join(dir, fmt.Sprintf("%03d.png", n)), qrtest.Raster(lines, font)))
+				ts.Check(writePicture(filepath.Join(dir, fmt.Sprintf("%03d.pgm", n)), qrtest.Raster(lines, font)))
 			}
 		}
 		if n == count {
@@ -135,47 +135,40 @@ func (t *terminal) symbol() (lines []string) {
 	return lines
 }
 
-func writePicture(path string, img image.Image) error {
-	var b bytes.Buffer
-	if err := png.Encode(&b, img); err != nil {
-		return err
-	}
-	return os.WriteFile(path, b.Bytes(), 0o666)
+func writePicture(path string, img *image.Gray) error {
+	return os.WriteFile(path, qrtest.PGM(img), 0o666)
 }
 
-// zbar DIR FILE reads the pictures in DIR with a program that we did not write, into FILE.
-func zbarCmd(ts *testscript.TestScript, _ bool, args []string) {
-	pictures, err := filepath.Glob(filepath.Join(ts.MkAbs(args[0]), "*.png"))
+// reader NAME DIR FILE reads the pictures in DIR with a program that we did not write, into FILE.
+func readerCmd(ts *testscript.TestScript, _ bool, args []string) {
+	r, ok := qrtest.ReaderOf(args[0])
+	if !ok {
+		ts.Fatalf("there is no reader %s", args[0])
+	}
+	pictures, err := filepath.Glob(filepath.Join(ts.MkAbs(args[1]), "*.p[gn][mg]"))
 	ts.Check(err)
-	var texts []byte
-	for _, path := range pictures {
-		out, err := exec.Command("zbarimg", "--quiet", "--raw", "-Sdisable", "-Sqrcode.enable", path).Output()
-		var exit *exec.ExitError
-		if errors.As(err, &exit) && exit.ExitCode() == 4 {
-			continue // caught in the middle of a frame
-		}
-		ts.Check(err)
-		texts = append(texts, out...)
-	}
+	found, err := r.Files(pictures)
+	ts.Check(err)
+	texts := slices.Concat(found...) // none of those that were caught in the middle of a frame
 	if len(texts) == 0 {
-		ts.Fatalf("zbarimg reads none of %d pictures", len(pictures))
+		ts.Fatalf("%s reads none of %d pictures", r.Name, len(pictures))
 	}
-	ts.Check(os.WriteFile(ts.MkAbs(args[1]), texts, 0o666))
+	ts.Check(os.WriteFile(ts.MkAbs(args[2]), []byte(strings.Join(texts, "\n")+"\n"), 0o666))
 }
 
 // tilt DIR DEGREES turns the pictures in DIR and blurs them, as if somebody held the camera by hand.
 func tiltCmd(ts *testscript.TestScript, _ bool, args []string) {
 	degrees, err := strconv.ParseFloat(args[1], 64)
 	ts.Check(err)
-	pictures, err := filepath.Glob(filepath.Join(ts.MkAbs(args[0]), "*.png"))
+	pictures, err := filepath.Glob(filepath.Join(ts.MkAbs(args[0]), "*.pgm"))
 	ts.Check(err)
 	for _, path := range pictures {
-		f, err := os.Open(path)
+		src, err := source.Open(path)
 		ts.Check(err)
-		img, err := png.Decode(f)
-		f.Close()
+		img, err := src.Next(context.Background())
+		_ = src.Close()
 		ts.Check(err)
-		ts.Check(writePicture(path, tilted(qrtest.Gray(img), degrees)))
+		ts.Check(writePicture(path, tilted(img, degrees)))
 	}
 }
 

@@ -23,7 +23,7 @@ import (
 // fails where a goal is missed: ours is at least both in every class, 99 % of
 // the big ones in good and typical, and no wrong content.
 //
-//	go test -bench Corpus -benchtime 1x -pictures 300 ./transfer/qr/decode
+//	go test ./transfer/qr/decode -run '^$' -bench Corpus -pictures 300
 func BenchmarkCorpus(b *testing.B) {
 	for _, c := range corpus.Classes {
 		b.Run(string(c), func(b *testing.B) {

@@ -16,7 +16,7 @@ import (
 // only a text that was on the screen may come out.
 //
 // A quick run is part of the ordinary tests, some thousands are part of CI, and
-// `-decodes 100000` is the long run.
+// `make decodes` is the long run of 100,000.
 func TestNoWrongContent(t *testing.T) {
 	t.Parallel()
 	n := *decodeCount

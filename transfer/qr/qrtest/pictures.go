@@ -1,7 +1,6 @@
 package qrtest
 
 import (
-	"bufio"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -10,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -108,46 +108,102 @@ func Gray(img image.Image) *image.Gray {
 	return out
 }
 
-// A Reader reads pictures with a program that we did not write.
+// A Reader reads picture files with a program that we did not write, and gives the texts of each.
 type Reader struct {
-	Name string
-	Read func(t testing.TB, pictures []*image.Gray) [][]string
+	Name  string
+	Files func(paths []string) ([][]string, error) // a *MissingError where it is not installed
 }
 
-// Readers are zbarimg, jsQR and zxing-wasm.
-var Readers = []Reader{
-	{"zbarimg", Zbar},
-	{"jsQR", func(t testing.TB, p []*image.Gray) [][]string { return node(t, "jsqr", p) }},
-	{"zxing-wasm", func(t testing.TB, p []*image.Gray) [][]string { return node(t, "zxing", p) }},
+// Readers are zbarimg, jsQR and zxing-wasm. The last two read PGM only.
+var Readers = []Reader{{"zbarimg", zbar}, {"jsQR", peer("jsqr")}, {"zxing-wasm", peer("zxing")}}
+
+// ReaderOf is the reader of that name; ok is false where there is none.
+func ReaderOf(name string) (r Reader, ok bool) {
+	i := slices.IndexFunc(Readers, func(r Reader) bool { return r.Name == name })
+	if i < 0 {
+		return Reader{}, false
+	}
+	return Readers[i], true
+}
+
+// Read reads pictures. Where the reader is missing, the test is skipped, in CI it fails.
+func (r Reader) Read(t testing.TB, pictures []*image.Gray) [][]string {
+	t.Helper()
+	dir := t.TempDir()
+	paths := make([]string, len(pictures))
+	for i, img := range pictures {
+		paths[i] = filepath.Join(dir, fmt.Sprintf("%04d.pgm", i))
+		if err := os.WriteFile(paths[i], PGM(img), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return r.mustFiles(t, paths)
+}
+
+func (r Reader) mustFiles(t testing.TB, paths []string) [][]string {
+	t.Helper()
+	texts, err := r.Files(paths)
+	var missing *MissingError
+	if errors.As(err, &missing) {
+		Missing(t, "%v", err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return texts
 }
 
 // Zbar reads pictures with zbarimg.
 func Zbar(t testing.TB, pictures []*image.Gray) (texts [][]string) {
 	t.Helper()
-	zbarimg := Tool(t, "zbarimg", "zbar-tools")
-	for _, path := range writePGM(t, pictures) {
-		texts = append(texts, zbarFile(t, zbarimg, path))
-	}
-	return texts
+	return Readers[0].Read(t, pictures)
 }
 
 // ZbarFile reads a picture file with zbarimg.
 func ZbarFile(t testing.TB, path string) []string {
 	t.Helper()
-	return zbarFile(t, Tool(t, "zbarimg", "zbar-tools"), path)
+	return Readers[0].mustFiles(t, []string{path})[0]
 }
 
-func zbarFile(t testing.TB, zbarimg, path string) []string {
-	t.Helper()
-	out, err := exec.Command(zbarimg, "--quiet", "--raw", "-Sdisable", "-Sqrcode.enable", path).Output()
+func zbar(paths []string) (texts [][]string, err error) {
+	zbarimg, err := lookPath("zbarimg", "zbar-tools")
 	if err != nil {
-		var exit *exec.ExitError
-		if errors.As(err, &exit) && exit.ExitCode() == 4 { // nothing found
-			return nil
-		}
-		t.Fatalf("zbarimg %s: %v", path, err)
+		return nil, err
 	}
-	return lines(string(out))
+	for _, path := range paths {
+		out, err := exec.Command(zbarimg, "--quiet", "--raw", "-Sdisable", "-Sqrcode.enable", path).Output()
+		var exit *exec.ExitError
+		if err != nil && (!errors.As(err, &exit) || exit.ExitCode() != 4) { // 4: nothing found
+			return nil, fmt.Errorf("zbarimg %s: %w", path, err)
+		}
+		texts = append(texts, lines(string(out)))
+	}
+	return texts, nil
+}
+
+// peer reads with a program of testdata/qrpeers.
+func peer(name string) func(paths []string) ([][]string, error) {
+	return func(paths []string) (texts [][]string, err error) {
+		if len(paths) == 0 {
+			_, err := peers()
+			return nil, err
+		}
+		out, err := runNode(strings.Join(paths, "\n"), "read.mjs", name)
+		if err != nil {
+			return nil, err
+		}
+		for _, line := range lines(out) {
+			var found []string
+			if err := json.Unmarshal([]byte(line), &found); err != nil {
+				return nil, fmt.Errorf("read what %s found: %w", name, err)
+			}
+			texts = append(texts, found)
+		}
+		if len(texts) != len(paths) {
+			return nil, fmt.Errorf("%s read %d pictures of %d", name, len(texts), len(paths))
+		}
+		return texts, nil
+	}
 }
 
 func lines(s string) (list []string) {
@@ -157,43 +213,13 @@ func lines(s string) (list []string) {
 	return list
 }
 
-func node(t testing.TB, reader string, pictures []*image.Gray) (texts [][]string) {
-	t.Helper()
-	out := Node(t, strings.Join(writePGM(t, pictures), "\n"), "read.mjs", reader)
-	for _, line := range lines(out) {
-		var found []string
-		if err := json.Unmarshal([]byte(line), &found); err != nil {
-			t.Fatal(err)
-		}
-		texts = append(texts, found)
+// PGM is a picture in netpbm's binary form.
+func PGM(img *image.Gray) []byte {
+	b := img.Bounds()
+	out := fmt.Appendf(nil, "P5\n%d %d\n255\n", b.Dx(), b.Dy())
+	for y := b.Min.Y; y < b.Max.Y; y++ {
+		at := img.PixOffset(b.Min.X, y)
+		out = append(out, img.Pix[at:at+b.Dx()]...)
 	}
-	if len(texts) != len(pictures) {
-		t.Fatalf("%s read %d pictures of %d", reader, len(texts), len(pictures))
-	}
-	return texts
-}
-
-func writePGM(t testing.TB, pictures []*image.Gray) (paths []string) {
-	t.Helper()
-	dir := t.TempDir()
-	for i, img := range pictures {
-		path := filepath.Join(dir, fmt.Sprintf("%04d.pgm", i))
-		f, err := os.Create(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		w := bufio.NewWriter(f)
-		b := img.Bounds()
-		fmt.Fprintf(w, "P5\n%d %d\n255\n", b.Dx(), b.Dy())
-		for y := b.Min.Y; y < b.Max.Y; y++ {
-			at := img.PixOffset(b.Min.X, y)
-			_, _ = w.Write(img.Pix[at : at+b.Dx()])
-		}
-		if err := w.Flush(); err != nil {
-			t.Fatal(err)
-		}
-		f.Close()
-		paths = append(paths, path)
-	}
-	return paths
+	return out
 }

@@ -7,6 +7,8 @@ package qrtest
 
 import (
 	"bytes"
+	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -16,12 +18,26 @@ import (
 	"testing"
 )
 
+// A MissingError says what is not installed.
+type MissingError struct{ What string }
+
+func (e *MissingError) Error() string { return e.What }
+
+// lookPath is the path of a program, from the Debian package that is named.
+func lookPath(name, debian string) (string, error) {
+	path, err := exec.LookPath(name)
+	if err != nil {
+		return "", &MissingError{fmt.Sprintf("%s is not installed (Debian: %s)", name, debian)}
+	}
+	return path, nil
+}
+
 // Tool is the path of a program, from the Debian package that is named.
 func Tool(t testing.TB, name, debian string) string {
 	t.Helper()
-	path, err := exec.LookPath(name)
+	path, err := lookPath(name, debian)
 	if err != nil {
-		Missing(t, "%s is not installed (Debian: %s)", name, debian)
+		Missing(t, "%v", err)
 	}
 	return path
 }
@@ -41,15 +57,16 @@ func SourceRoot() string {
 	return filepath.Join(filepath.Dir(file), "..", "..", "..")
 }
 
-// Peers is the folder of the programs from npm. It installs them where they are not yet there.
-func Peers(t testing.TB) string {
-	t.Helper()
-	Tool(t, "node", "nodejs")
+// peers is the folder of the programs from npm. It installs them where they are not yet there.
+func peers() (string, error) {
+	if _, err := lookPath("node", "nodejs"); err != nil {
+		return "", err
+	}
 	dir := filepath.Join(SourceRoot(), "testdata", "qrpeers")
 	if err := install(dir); err != nil {
-		Missing(t, "the QR peers are not installed; npm ci --prefix testdata/qrpeers: %v", err)
+		return "", &MissingError{fmt.Sprintf("the QR peers are not installed; npm ci --prefix testdata/qrpeers: %v", err)}
 	}
-	return dir
+	return dir, nil
 }
 
 var (
@@ -85,7 +102,22 @@ func install(dir string) error {
 // Node runs a script of testdata/qrpeers with stdin and returns its stdout.
 func Node(t testing.TB, stdin string, script string, args ...string) string {
 	t.Helper()
-	dir := Peers(t)
+	out, err := runNode(stdin, script, args...)
+	var missing *MissingError
+	if errors.As(err, &missing) {
+		Missing(t, "%v", err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+func runNode(stdin string, script string, args ...string) (string, error) {
+	dir, err := peers()
+	if err != nil {
+		return "", err
+	}
 	cmd := exec.Command("node", append([]string{filepath.Join(dir, script)}, args...)...)
 	cmd.Dir = dir
 	cmd.Stdin = strings.NewReader(stdin)
@@ -93,7 +125,7 @@ func Node(t testing.TB, stdin string, script string, args ...string) string {
 	cmd.Stderr = &complaints
 	out, err := cmd.Output()
 	if err != nil {
-		t.Fatalf("%s: %v\n%s", script, err, complaints.String())
+		return "", fmt.Errorf("%s: %w\n%s", script, err, complaints.String())
 	}
-	return string(out)
+	return string(out), nil
 }
