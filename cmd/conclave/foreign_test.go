@@ -127,8 +127,16 @@ func goTuf(cache, server, dir, target string) error {
 	return err
 }
 
-// startTufJS starts one Node process that answers downloads with tuf-js.
+// startTufJS starts one Node process that answers downloads with tuf-js, from the first root on.
 func startTufJS(t *testing.T, server, dir string) func(target string) error {
+	download := startTufJSFrom(t)
+	return func(target string) error {
+		return download(server+"/metadata", server+"/targets", filepath.Join(dir, "trusted", "1.root.json"), target, filepath.Join(t.TempDir(), "got"))
+	}
+}
+
+// startTufJSFrom is startTufJS for any arguments that testdata/clients/tufjs.mjs takes.
+func startTufJSFrom(t *testing.T) func(args ...string) error {
 	const clients = "../../testdata/clients"
 	if _, err := os.Stat(filepath.Join(clients, "node_modules")); err != nil {
 		if out, err := exec.Command("npm", "ci", "--prefix", clients).CombinedOutput(); err != nil {
@@ -156,8 +164,7 @@ func startTufJS(t *testing.T, server, dir string) func(target string) error {
 		_ = cmd.Wait()
 	})
 	answers := bufio.NewScanner(out)
-	return func(target string) error {
-		args := []string{server + "/metadata", server + "/targets", filepath.Join(dir, "trusted", "1.root.json"), target, filepath.Join(t.TempDir(), "got")}
+	return func(args ...string) error {
 		if err := json.NewEncoder(in).Encode(args); err != nil {
 			t.Fatal(err)
 		}

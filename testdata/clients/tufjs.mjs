@@ -5,20 +5,21 @@
 //   node tufjs.mjs --batch
 //
 // Exit 0, or 1 with the reason on stderr. With --batch it reads one JSON array of the same five
-// arguments per line and answers each with one line: {"ok":true} or {"ok":false,"why":"…"}.
+// arguments per line and answers each with one line: {"ok":true} or {"ok":false,"why":"…"}. A sixth one
+// is a folder in which the client remembers what it has seen; ROOT.json counts only where that is empty.
 
-import { copyFileSync, cpSync, mkdtempSync, rmSync, statSync } from 'node:fs';
+import { copyFileSync, cpSync, existsSync, mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { Updater } from 'tuf-js';
 
-async function download(metadataURL, targetBaseURL, root, target, out) {
-  const dir = mkdtempSync(join(tmpdir(), 'tufjs-'));
+async function download(metadataURL, targetBaseURL, root, target, out, memory) {
+  const dir = memory ?? mkdtempSync(join(tmpdir(), 'tufjs-'));
   try {
     if (statSync(root).isDirectory()) {
       cpSync(root, dir, { recursive: true });
-    } else {
+    } else if (!existsSync(join(dir, 'root.json'))) {
       copyFileSync(root, join(dir, 'root.json'));
     }
     const updater = new Updater({
@@ -35,7 +36,9 @@ async function download(metadataURL, targetBaseURL, root, target, out) {
     }
     await updater.downloadTarget(info, out);
   } finally {
-    rmSync(dir, { recursive: true, force: true });
+    if (!memory) {
+      rmSync(dir, { recursive: true, force: true });
+    }
   }
 }
 
