@@ -62,6 +62,9 @@ func (e Enrolled) apply(s *State) error {
 	}
 	s.change(i, func(p *person) { p.take(e, key) })
 	s.enrolling = without(s.enrolling, serial)
+	if e.Attested {
+		s.attested = with(s.attested, key.ID, true)
+	}
 	s.afterEnrolment()
 	return nil
 }
@@ -167,6 +170,14 @@ func (e Evidence) of(holder string) transfer.Evidence {
 	}
 }
 
+// asRecorded is a bundle's evidence as the record writes it.
+func asRecorded(t transfer.Evidence) Evidence {
+	return Evidence{
+		KeyID: t.KeyID, Serial: t.Serial, Firmware: t.Firmware, Slot: t.Slot,
+		PINPolicy: t.PINPolicy, TouchPolicy: t.TouchPolicy, Leaf: t.Leaf, Device: t.Device,
+	}
+}
+
 func (e EnrolFailed) apply(s *State) error {
 	begun, ok := s.enrolling[e.Serial]
 	if !ok || samePerson(begun) != samePerson(e.Holder) {
@@ -186,8 +197,8 @@ func (e Dropped) apply(s *State) error {
 	if err := checkText("the reason", e.Reason); err != nil {
 		return s.ruleErr("exception", err)
 	}
-	if err := checkPeople(e.By, 1); err != nil {
-		return s.ruleErr("exception", err)
+	if err := s.checkDeciders("holder "+e.Holder, e.By); err != nil {
+		return err
 	}
 	left := s.withoutNew(i)
 	if err := s.checkThresholds(left, s.people[i].name); err != nil {
@@ -259,6 +270,7 @@ func countRole(people []person, role string) int {
 func (s *State) toFreeze() {
 	s.step = StepFreeze
 	s.drafted = newDraft(*s)
+	_ = s.judge() // what cannot be built cannot be frozen either, and freezing says why
 }
 
 // afterEnrolment goes on to freeze once nobody is left to enrol.

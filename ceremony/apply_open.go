@@ -32,6 +32,9 @@ func (e Opened) apply(s *State) error {
 		return &ClockError{Now: s.clock, Floor: s.floor}
 	}
 	s.title = title(b)
+	if err := e.openPolicy(s); err != nil {
+		return err
+	}
 	if s.enrols {
 		return e.openPlan(s)
 	}
@@ -166,7 +169,7 @@ func (e Checked) apply(s *State) error {
 		seen[c.Name] = true
 	}
 	s.checks = slices.Clone(e.Checks)
-	return nil
+	return s.judge()
 }
 
 func (e Excepted) apply(s *State) error {
@@ -176,10 +179,15 @@ func (e Excepted) apply(s *State) error {
 	if err := checkText("the reason for the exception", e.Reason); err != nil {
 		return s.ruleErr("exception", err)
 	}
-	if err := checkPeople(e.By, 1); err != nil {
-		return s.ruleErr("exception", err)
+	if err := s.checkDeciders(e.What, e.By); err != nil {
+		return err
 	}
 	s.exceptions = append(slices.Clone(s.exceptions), e)
+	for _, c := range s.checks {
+		if c.Name == e.What {
+			s.accepted = with(s.accepted, c.Name, append(slices.Clone(s.accepted[c.Name]), c.Findings()...))
+		}
+	}
 	return nil
 }
 
@@ -196,7 +204,7 @@ func (e PreflightPassed) apply(s *State) error {
 	}
 	if err := checkPeople(e.ClockBy, want); err != nil {
 		return s.rule("clock", "the clock was not read by enough people: "+err.Error(),
-			"Two people read the clock aloud and compare it with their watches.")
+			"Two people read the clock aloud and compare it with their watches. Give each name by itself.")
 	}
 	s.step = StepRollCall
 	return nil

@@ -14,6 +14,9 @@ func (e Frozen) apply(s *State) error {
 	if err != nil {
 		return err
 	}
+	if err := s.checkPolicyOpen(); err != nil {
+		return err
+	}
 	b, want := draft.bundle, draft.frozen
 	if len(e.Documents) != len(want) {
 		return s.rule("freeze", fmt.Sprintf("%d documents were frozen, the draft has %d", len(e.Documents), len(want)), "")

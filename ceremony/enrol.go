@@ -185,7 +185,7 @@ func (s *Session) vouch(ctx context.Context, token hsm.Token, holder string, key
 	if err != nil {
 		return Enrolled{}, err
 	}
-	if err := s.checkGenuine(e, key.Public); err != nil {
+	if e.Attested, err = s.checkGenuine(e, key.Public); err != nil {
 		return Enrolled{}, err
 	}
 	if e.Proof, err = s.prove(ctx, token, key, pin); err != nil {
@@ -198,16 +198,17 @@ func (s *Session) vouch(ctx context.Context, token hsm.Token, holder string, key
 const ExceptAttestation = "attestation"
 
 // checkGenuine wants proof that the key was made on a real token, or people's decision to go without.
-func (s *Session) checkGenuine(e Enrolled, key crypto.PublicKey) error {
-	state := s.State()
-	if s.cfg.Genuine == nil || state.excepted(ExceptAttestation) {
-		return nil
+func (s *Session) checkGenuine(e Enrolled, key crypto.PublicKey) (proved bool, err error) {
+	if s.cfg.Genuine == nil {
+		return true, nil
 	}
-	if err := s.cfg.Genuine(e.Evidence, key, state.Practice()); err != nil {
-		return state.rule("attestation", fmt.Sprintf("token %d does not prove where its key was made: %v", e.Evidence.Serial, err),
+	state := s.State()
+	err = s.cfg.Genuine(e.Evidence, key, state.Practice())
+	if err != nil && !state.excepted(ExceptAttestation) {
+		return false, state.rule("attestation", fmt.Sprintf("token %d does not prove where its key was made: %v", e.Evidence.Serial, err),
 			"Do not use it unless you know why. To go on with it by a recorded exception, leave and resume with --accept-unattested REASON: its key is taken then.")
 	}
-	return nil
+	return err == nil, nil
 }
 
 // An unprovenError says that a token has its new key and did not sign with it.

@@ -279,7 +279,7 @@ func TestKeyThatIsEnrolledAlreadyOrOnlineIsRefused(t *testing.T) {
 
 func TestDroppedHolderLeavesTheDraft(t *testing.T) {
 	w, s := enrolling(t)
-	if err := s.Drop("Carol", "", []string{"Olga"}); ruleOf(err) != "exception" {
+	if err := s.Drop("Carol", "", []string{"Olga", "Pat"}); ruleOf(err) != "exception" {
 		t.Errorf("without a reason: %v", err)
 	}
 	if err := s.Drop("Carol", "the token is broken", nil); ruleOf(err) != "exception" {
@@ -290,7 +290,7 @@ func TestDroppedHolderLeavesTheDraft(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := s.Drop("Carol", "the token is broken", []string{"Olga"}); err != nil {
+	if err := s.Drop("Carol", "the token is broken", []string{"Olga", "Pat"}); err != nil {
 		t.Fatal(err)
 	}
 	if err := w.hold(s); err != nil {
@@ -306,10 +306,10 @@ func TestDroppedHolderLeavesTheDraft(t *testing.T) {
 
 func TestHolderWithoutWhomAThresholdCannotBeMetStays(t *testing.T) {
 	_, s := enrolling(t)
-	if err := s.Drop("Carol", "ill", []string{"Olga"}); err != nil {
+	if err := s.Drop("Carol", "ill", []string{"Olga", "Pat"}); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Drop("Bob", "ill too", []string{"Olga"}); ruleOf(err) != "threshold" {
+	if err := s.Drop("Bob", "ill too", []string{"Olga", "Pat"}); ruleOf(err) != "threshold" {
 		t.Errorf("error is %v, want the rule about the threshold", err)
 	}
 }

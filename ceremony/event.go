@@ -19,6 +19,9 @@ type Opened struct {
 	Program string           `json:"program"`
 	Anchor  Verbatim         `json:"anchor,omitempty"` // the root pinned on this machine or given apart; absent at genesis
 	Seen    map[string]int64 `json:"seen,omitempty"`   // highest versions that this machine has seen
+
+	Policy   Verbatim `json:"policy,omitempty"`   // the policy file, whole; without one the default policy is in force
+	Attested []string `json:"attested,omitempty"` // keyids of the bundle's tokens whose evidence proves where their keys were made
 }
 
 // Resumed says that the program was started again on this record.
@@ -31,7 +34,8 @@ type Checked struct {
 	Checks []preflight.Check `json:"checks"`
 }
 
-// Excepted lets the ceremony go on in spite of something, by decision of people.
+// Excepted lets the ceremony go on in spite of something, by decision of people. An exception for a check
+// covers what that check has found until then, and nothing that it finds later.
 type Excepted struct {
 	What   string   `json:"what"` // the check or rule
 	Reason string   `json:"reason"`
@@ -69,6 +73,7 @@ type Enrolled struct {
 	Key      string     `json:"key"` // PEM, SPKI
 	Evidence Evidence   `json:"evidence"`
 	Proof    Possession `json:"proof"`
+	Attested bool       `json:"attested,omitempty"` // the evidence proves where the key was made
 }
 
 // Evidence is transfer.Evidence as the record writes it.

@@ -212,7 +212,7 @@ func TestCloseWithoutAnyExportNeedsAnException(t *testing.T) {
 	if err := s.CloseCeremony(""); ruleOf(err) != "export" {
 		t.Fatalf("error is %v, want the rule about the export", err)
 	}
-	if err := s.Except("export", "every stick is broken", []string{"Olga"}); err != nil {
+	if err := s.Except("export", "every stick is broken", []string{"Olga", "Pat"}); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.CloseCeremony(""); err != nil {

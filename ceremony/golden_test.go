@@ -91,7 +91,7 @@ func story(t *testing.T, entries []record.Entry) string {
 }
 
 var (
-	foreign = regexp.MustCompile(`^(sha256|bundle|metadata|statement|sig|key|leaf|device)$`)
+	foreign = regexp.MustCompile(`^(sha256|bundle|metadata|statement|sig|key|leaf|device|policy)$`)
 	hexText = regexp.MustCompile(`^[0-9a-f]{40,}$`)
 )
 

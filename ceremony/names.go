@@ -3,6 +3,7 @@ package ceremony
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -68,12 +69,15 @@ func samePerson(name string) string {
 	return strings.ToLower(strings.ToUpper(strings.Join(strings.Fields(name), " ")))
 }
 
-// checkPeople wants at least n distinct people.
+// checkPeople wants at least n distinct people, each named by itself.
 func checkPeople(by []string, n int) error {
 	seen := map[string]bool{}
 	for _, name := range by {
 		if err := checkName(name); err != nil {
 			return err
+		}
+		if several(name) {
+			return fmt.Errorf("%q looks like several people in one name", name)
 		}
 		if seen[samePerson(name)] {
 			return fmt.Errorf("%q is named twice", name)
@@ -84,6 +88,11 @@ func checkPeople(by []string, n int) error {
 		return fmt.Errorf("%s, not %d", atLeast(n, "name is needed", "names are needed"), len(by))
 	}
 	return nil
+}
+
+// several reports whether a name reads like more than one.
+func several(name string) bool {
+	return strings.ContainsAny(name, ",;/&+|") || slices.Contains(strings.Fields(strings.ToLower(name)), "and")
 }
 
 func atLeast(n int, one, many string) string {

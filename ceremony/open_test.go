@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"conclave/ceremony/policy"
 	"conclave/ceremony/preflight"
 	"conclave/ceremony/record"
 	"conclave/ceremony/tuf"
@@ -190,15 +191,18 @@ func TestPreflight(t *testing.T) {
 	if err := s.PassPreflight([]string{"Olga", "Pat"}); ruleOf(err) != "preflight" {
 		t.Errorf("with an open check: %v", err)
 	}
-	for _, bad := range []struct{ reason, by string }{{"", "Olga"}, {"because", ""}, {" ", "Olga"}, {"because", "Ol\x1bga"}} {
-		if err := s.Except("network", bad.reason, []string{bad.by}); ruleOf(err) != "exception" {
+	for _, bad := range []struct{ reason, by string }{{"", "Olga"}, {"because", ""}, {" ", "Olga"}, {"because", "Ol\x1bga"}, {"because", "PAT"}, {"because", "Olga, Ann"}} {
+		if err := s.Except("network", bad.reason, []string{bad.by, "Pat"}); ruleOf(err) != "exception" {
 			t.Errorf("exception %q by %q: %v", bad.reason, bad.by, err)
 		}
 	}
-	if err := s.Except("network", "it is a test", []string{"Olga"}); err != nil {
+	if err := s.Except("network", "one decides alone", []string{"Olga"}); ruleOf(err) != "exception" {
+		t.Errorf("by one person: %v", err)
+	}
+	if err := s.Except("network", "it is a test", []string{"Olga", "Pat"}); err != nil {
 		t.Fatal(err)
 	}
-	for _, by := range [][]string{nil, {"Olga"}, {"Olga", "olga "}, {"Olga", "OLGA"}} {
+	for _, by := range [][]string{nil, {"Olga"}, {"Olga", "olga "}, {"Olga", "OLGA"}, {"Olga, Pat"}, {"Olga, Pat", "Ann"}, {"Olga and Pat", "Ann"}} {
 		if err := s.PassPreflight(by); ruleOf(err) != "clock" {
 			t.Errorf("clock read by %q: %v", by, err)
 		}
@@ -313,7 +317,7 @@ func TestVeryLargeBundleStandsBesideTheRecord(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(entries[0].Data) > 300 {
+	if len(entries[0].Data) > 300+2*len(policy.Default().Bytes()) {
 		t.Errorf("the first entry has %d bytes", len(entries[0].Data))
 	}
 	if _, err := Replay(entries); err == nil {

@@ -40,15 +40,19 @@ func (s *Session) Preflight(ctx context.Context) ([]preflight.Check, error) {
 }
 
 func (s *Session) ownChecks(ctx context.Context) []preflight.Check {
-	state := s.State()
-	checks := []preflight.Check{state.checkClock(s.cfg.Now()), s.checkMedium(), s.checkTokens(ctx), state.checkBundle()}
+	now := s.cfg.Now()
+	state := s.State().At(now)
+	checks := []preflight.Check{state.checkClock(now), s.checkMedium(), s.checkTokens(ctx), state.checkBundle()}
 	if c, ok := state.checkAnchor(); ok {
 		checks = append(checks, c)
 	}
 	if c, ok := state.checkHoldings(); ok {
 		checks = append(checks, c)
 	}
-	return append(checks, state.checkPolicy())
+	if err := state.judge(); err != nil {
+		return append(checks, preflight.Check{Name: CheckPolicy, Status: preflight.Stop, Text: err.Error(), Fix: "plan it again"})
+	}
+	return append(checks, state.judgement())
 }
 
 // Except records an exception for an open check or rule. At least one name is needed, and a reason.
@@ -81,6 +85,7 @@ func (s State) checkClock(now time.Time) preflight.Check {
 		}
 	}
 	slices.Sort(c.Detail)
+	c.Found = c.Detail
 	return c
 }
 
@@ -179,50 +184,4 @@ func (s State) checkAnchor() (preflight.Check, bool) {
 		},
 		Fix: "begin again with a root from separate media, or compare the digest with the printed record of the last ceremony",
 	}, true
-}
-
-// checkPolicy looks for thresholds with which one lost token, or one stolen one, is the end.
-func (s State) checkPolicy() preflight.Check {
-	c := preflight.Check{Name: CheckPolicy, Status: preflight.OK, Text: "no threshold of 1, and root can lose a token"}
-	for _, q := range s.quorums() {
-		if q.threshold == 1 {
-			c.Detail = append(c.Detail, fmt.Sprintf("1 of %d keys is enough for %s: whoever has one of them has the whole role", q.keys, q.role))
-		}
-		if q.role == tuf.Root && q.threshold == q.keys {
-			c.Detail = append(c.Detail, fmt.Sprintf("root needs all of its %d keys: one lost token ends the repository", q.keys))
-		}
-	}
-	if len(c.Detail) > 0 {
-		c.Status = preflight.Stop
-		c.Text = "a threshold is dangerous: " + c.Detail[0]
-		c.Fix = "plan it again with another threshold, or decide to go on with it"
-	}
-	return c
-}
-
-type quorum struct {
-	role            string
-	threshold, keys int
-}
-
-// quorums are the thresholds of root and targets that the ceremony puts in force.
-func (s State) quorums() []quorum {
-	if s.bundle.Plan != nil {
-		var all []quorum
-		for _, h := range holdingsOf(s.bundle) {
-			all = append(all, quorum{h.role, h.threshold, h.keys})
-		}
-		return all
-	}
-	root := s.bundle.Document(tuf.Root)
-	if root == nil {
-		return nil
-	}
-	var all []quorum
-	for _, role := range []string{tuf.Root, tuf.Targets} {
-		if r := root.Root().Roles[role]; r != nil {
-			all = append(all, quorum{role, r.Threshold, len(r.KeyIDs)})
-		}
-	}
-	return all
 }

@@ -317,7 +317,7 @@ func TestHolderWithoutANewTokenIsTakenOutOfARotation(t *testing.T) {
 	s := w.until(w.begin(w.planRotation(base, Rotation{Replace: []Replacing{{Name: "Alice"}, {Name: "Frank"}}}), base.Roots[0]), StepEnrolment)
 	w.bring("Alice")
 	w.bring("Frank")
-	if err := s.Drop("Frank", "the new token is broken", []string{"Olga"}); err != nil {
+	if err := s.Drop("Frank", "the new token is broken", []string{"Olga", "Pat"}); err != nil {
 		t.Fatal(err)
 	}
 	if err := w.hold(s); err != nil {

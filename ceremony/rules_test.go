@@ -361,7 +361,7 @@ func (d *drama) end() {
 // sensible draws an event that could well come next.
 func (d *drama) sensible() Event {
 	if open := d.state.Open(); len(open) > 0 {
-		return Excepted{What: open[0], Reason: "a test", By: []string{"Olga"}}
+		return Excepted{What: open[0], Reason: "a test", By: []string{"Olga", "Pat"}}
 	}
 	switch d.state.Step() {
 	case StepPreflight:
@@ -542,7 +542,7 @@ func (d *drama) odd() Event {
 		nil, &Closed{},
 		Checked{Checks: []preflight.Check{{Name: "network", Status: preflight.OK}}},
 		Checked{Checks: []preflight.Check{{Name: "swap", Status: preflight.Stop}}},
-		Excepted{What: "swap", Reason: "why not", By: []string{"Olga"}},
+		Excepted{What: "swap", Reason: "why not", By: []string{"Olga", "Pat"}},
 		Excepted{What: "swap"},
 		PreflightPassed{},
 		PreflightPassed{ClockBy: []string{"A", "a"}},
@@ -552,7 +552,7 @@ func (d *drama) odd() Event {
 		EnrolBegun{Holder: name, Serial: serial},
 		d.enrolled("Alice", owner), d.enrolled(names[serial%4], owner),
 		EnrolFailed{Holder: name, Serial: serial},
-		Dropped{Holder: name, Reason: "ill", By: []string{"Olga"}},
+		Dropped{Holder: name, Reason: "ill", By: []string{"Olga", "Pat"}},
 		Frozen{},
 		Frozen{Documents: []FrozenDocument{{Role: role, Digest: digest}}},
 		Reviewed{Holder: name, Digests: digests},

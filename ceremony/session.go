@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -14,6 +15,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"conclave/ceremony/policy"
 	"conclave/ceremony/preflight"
 	"conclave/ceremony/record"
 	"conclave/ceremony/tuf"
@@ -50,6 +52,8 @@ type Config struct {
 	Rand    io.Reader                               // for challenges; crypto/rand if nil
 	Program string                                  // "conclave 1.0.0 3f9a…"
 	Seen    map[string]int64                        // highest versions that this machine has seen; an older base is refused
+
+	Policy *policy.Policy // what may be signed at all; policy.Default() if nil. Resume refuses another than the ceremony's
 
 	// Genuine says whether a token's evidence proves that the key was made on a real token and is used
 	// as it must be; in a practice ceremony practice tokens count as real. Nil asks for no proof.
@@ -106,6 +110,10 @@ func begin(cfg Config, bundle *transfer.Bundle, anchor *tuf.Document) (*Session,
 		e.Anchor = anchor.Bytes()
 	}
 	s := newSession(cfg)
+	e.Policy, e.Attested = policy.Default().Bytes(), s.attested(bundle)
+	if cfg.Policy != nil {
+		e.Policy = cfg.Policy.Bytes()
+	}
 	now := s.cfg.Now()
 	next, err := State{}.At(now).Apply(e)
 	if err != nil {
@@ -137,6 +145,27 @@ func newSession(cfg Config) *Session {
 		cfg.wrap = func(j journal) journal { return j }
 	}
 	return &Session{cfg: cfg, asked: map[uint32][]Challenge{}}
+}
+
+// attested lists the keys of the bundle's tokens of which it is proved where they were made.
+func (s *Session) attested(b *transfer.Bundle) []string {
+	keys := map[string]tuf.Key{}
+	for _, d := range b.Documents {
+		maps.Copy(keys, d.Metadata.Keys())
+	}
+	if b.Plan != nil && b.Plan.Rotation != nil {
+		for _, k := range b.Plan.Rotation.Join {
+			keys[k.Key.ID] = k.Key
+		}
+	}
+	var proved []string
+	for _, t := range b.Tokens {
+		k, ok := keys[t.KeyID]
+		if ok && (s.cfg.Genuine == nil || s.cfg.Genuine(asRecorded(t), k.Public, b.Practice) == nil) {
+			proved = append(proved, t.KeyID)
+		}
+	}
+	return proved
 }
 
 // create begins the record. A record without a single entry is what a power cut
@@ -205,11 +234,24 @@ func (s *Session) replay(entries []record.Entry) error {
 	if err != nil {
 		return err
 	}
+	if err := s.samePolicy(state); err != nil {
+		return err
+	}
 	s.set(state)
 	if state.Step() == StepDone {
 		return nil
 	}
 	return s.do(Resumed{Program: s.cfg.Program})
+}
+
+// samePolicy refuses another policy than the one that the ceremony was begun under.
+func (s *Session) samePolicy(state State) error {
+	if s.cfg.Policy == nil || s.cfg.Policy.Digest() == state.policy.Digest() {
+		return nil
+	}
+	return state.rule("policy", fmt.Sprintf("the policy file is not the one of this ceremony: its digest is %s, the record says %s",
+		s.cfg.Policy.Digest(), state.policy.Digest()),
+		"A policy does not change in the middle of a ceremony: bring the file back as it was, or begin a new ceremony.")
 }
 
 // do journals an event and takes it into the state. The caller holds act.

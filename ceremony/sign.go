@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"conclave/ceremony/preflight"
 	"conclave/ceremony/tuf"
@@ -79,14 +80,14 @@ func (s *Session) recheck(ctx context.Context) error {
 }
 
 // merge puts newer checks in the place of older ones of the same name. changed
-// reports a verdict that differs; numbers in a text change all the time.
+// reports a verdict or a finding that differs; numbers in a text change all the time.
 func merge(old, newer []preflight.Check) (merged []preflight.Check, changed bool) {
 	merged = append(merged, old...)
 next:
 	for _, c := range newer {
 		for i := range merged {
 			if merged[i].Name == c.Name {
-				changed = changed || merged[i].Status != c.Status
+				changed = changed || merged[i].Status != c.Status || !slices.Equal(merged[i].Findings(), c.Findings())
 				merged[i] = c
 				continue next
 			}

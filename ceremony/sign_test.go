@@ -390,7 +390,7 @@ func TestMachineThatGetsWorseStopsTheNextSignature(t *testing.T) {
 	if w.owned["Alice"].signed != 1 {
 		t.Error("the token signed with the network up")
 	}
-	if err := s.Except("network", "the cable cannot be pulled", []string{"Olga"}); err != nil {
+	if err := s.Except("network", "the cable cannot be pulled", []string{"Olga", "Pat"}); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.Sign(context.Background(), v, v.Acts[1], testPIN(t, freshPIN), 0); err != nil {

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"conclave/ceremony/policy"
 	"conclave/ceremony/preflight"
 	"conclave/ceremony/tuf"
 	"conclave/transfer"
@@ -46,6 +47,10 @@ type State struct {
 	program    string
 	checks     []preflight.Check
 	exceptions []Excepted
+	accepted   map[string][]string // check → its findings that people accepted
+	policy     *policy.Policy
+	attested   map[string]bool // keyids whose evidence proves where their keys were made
+	broken     []policy.Violation
 	people     []person
 	enrolTries map[uint32]int        // serial → how often it was asked for a key
 	enrolling  map[uint32]string     // serial → holder: a key may be on the token, but is not enrolled
@@ -225,7 +230,7 @@ func (s State) Open() []string { return s.openOf(s.checks) }
 func (s State) openOf(checks []preflight.Check) []string {
 	var open []string
 	for _, c := range checks {
-		if c.Status != preflight.OK && c.Status != preflight.Note && !s.excepted(c.Name) {
+		if slices.ContainsFunc(c.Findings(), func(f string) bool { return !slices.Contains(s.accepted[c.Name], f) }) {
 			open = append(open, c.Name)
 		}
 	}

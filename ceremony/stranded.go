@@ -49,7 +49,10 @@ func (r Rotation) checkReach(trusted *tuf.Document, plan *transfer.Plan, seats [
 	if left := r.left(tuf.Root, seatsOf(trusted)); len(left) < threshold {
 		return &StrandedError{Requirement: trusted.Title() + "'s keys", Threshold: threshold, Left: left}
 	}
-	for _, q := range []quorum{{role: tuf.Root, threshold: plan.RootThreshold}, {role: tuf.Targets, threshold: plan.TargetsThreshold}} {
+	for _, q := range []struct {
+		role      string
+		threshold int
+	}{{tuf.Root, plan.RootThreshold}, {tuf.Targets, plan.TargetsThreshold}} {
 		if left := r.left(q.role, seats); len(left) < q.threshold {
 			return planf("Let the keys of those who cannot sign leave in the same change, or lower the threshold.",
 				"%s would need %d signatures, and only %s could give one", q.role, q.threshold, both(left))

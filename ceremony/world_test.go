@@ -164,6 +164,9 @@ func (w *world) turn(s *Session) error {
 	case StepEnrolment:
 		return w.enrol(s)
 	case StepFreeze:
+		if err := w.accept(s); err != nil {
+			return err
+		}
 		return s.Freeze()
 	case StepReview:
 		return w.review(s)
@@ -190,12 +193,20 @@ func (w *world) preflight(s *Session) error {
 			return err
 		}
 	}
+	if err := w.accept(s); err != nil {
+		return err
+	}
+	return s.PassPreflight([]string{"Olga", "Pat"})
+}
+
+// accept decides on everything that is open.
+func (w *world) accept(s *Session) error {
 	for _, what := range s.State().Open() {
-		if err := s.Except(what, "we looked at it together", []string{"Olga"}); err != nil {
+		if err := s.Except(what, "we looked at it together", []string{"Olga", "Pat"}); err != nil {
 			return err
 		}
 	}
-	return s.PassPreflight([]string{"Olga", "Pat"})
+	return nil
 }
 
 func (w *world) rollCall(s *Session) error {

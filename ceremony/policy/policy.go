@@ -72,7 +72,7 @@ const defaultFile = `{
     "targets": {"min_threshold": 2, "min_expiry_days": 1, "max_expiry_days": 800},
     "delegated": {"min_threshold": 1, "min_expiry_days": 1, "max_expiry_days": 800}
   },
-  "key_schemes": ["ecdsa-sha2-nistp256", "ed25519", "rsassa-pss-sha256"],
+  "key_schemes": ["ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ed25519", "rsassa-pss-sha256"],
   "attestation_required": true,
   "pin_required": true,
   "touch_required": true,

@@ -21,4 +21,19 @@ type Check struct {
 	Text   string   `json:"text"`             // what was seen; may hold text from outside
 	Detail []string `json:"detail,omitempty"` // further lines, such as the program digest in words
 	Fix    string   `json:"fix,omitempty"`    // what to do about it, such as a command
+
+	// Found names steadily each thing that wants a decision, such as "live eth0"; numbers that change all
+	// the time are not in it. Without it the text is what was found. A decision covers what was found then, no more.
+	Found []string `json:"found,omitempty"`
+}
+
+// Findings are what a check that stops stops at; none where it does not.
+func (c Check) Findings() []string {
+	switch {
+	case c.Status == OK || c.Status == Note:
+		return nil
+	case len(c.Found) > 0:
+		return c.Found
+	}
+	return []string{c.Text}
 }

@@ -24,6 +24,7 @@ func (m *Machine) swapCheck() Check {
 		total, used = total+size, used+in
 		c.Detail = append(c.Detail, f[0])
 	}
+	c.Found = c.Detail
 	if total > 0 {
 		c.Status, c.Fix = Stop, "swapoff -a"
 		c.Text = fmt.Sprintf("%d MB, %d MB in use: a PIN could reach the disk", total/1024, used/1024)

@@ -33,6 +33,7 @@ func (m *Machine) networkCheck() Check {
 		}
 		if m.up(e.Name()) {
 			live = append(live, e.Name())
+			c.Found = append(c.Found, "live "+e.Name())
 		} else {
 			quiet = append(quiet, e.Name())
 		}
@@ -41,6 +42,7 @@ func (m *Machine) networkCheck() Check {
 	for _, name := range routed {
 		c.Detail = append(c.Detail, "route through "+name)
 	}
+	c.Found = append(c.Found, c.Detail...)
 	switch {
 	case len(live) > 0:
 		c.Status = Stop
@@ -117,6 +119,7 @@ func (m *Machine) radioCheck() Check {
 			off = append(off, kind)
 		} else {
 			on = append(on, kind)
+			c.Found = append(c.Found, e.Name()+" "+kind)
 		}
 	}
 	switch {
