@@ -170,8 +170,8 @@ func (e Evidence) of(holder string) transfer.Evidence {
 	}
 }
 
-// asRecorded is a bundle's evidence as the record writes it.
-func asRecorded(t transfer.Evidence) Evidence {
+// AsRecorded is a bundle's evidence as the record writes it.
+func AsRecorded(t transfer.Evidence) Evidence {
 	return Evidence{
 		KeyID: t.KeyID, Serial: t.Serial, Firmware: t.Firmware, Slot: t.Slot,
 		PINPolicy: t.PINPolicy, TouchPolicy: t.TouchPolicy, Leaf: t.Leaf, Device: t.Device,

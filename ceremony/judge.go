@@ -112,7 +112,10 @@ func (s State) judgement() preflight.Check {
 		}
 	}
 	digest := s.policy.Digest()
-	c.Detail = append(c.Detail, "policy "+digest.String(), strings.Join(digest.Words(), " "))
+	c.Detail = append(c.Detail, "policy "+digest.String())
+	for words := range slices.Chunk(digest.Words(), preflight.WordsPerLine) {
+		c.Detail = append(c.Detail, strings.Join(words, " "))
+	}
 	return c
 }
 
@@ -161,10 +164,19 @@ func (s State) Deciders(what string) int {
 	if what == CheckPolicy {
 		return DecidersOf(s.broken, s.Practice())
 	}
-	if s.Practice() {
+	return Deciders(s.policy, what, s.Practice())
+}
+
+// Deciders is how many different people decide on an exception, other than from what the draft breaks of the
+// policy; 0 means that none is possible.
+func Deciders(p *policy.Policy, what string, practice bool) int {
+	if what == ExceptAttestation && p.AttestationRequired() && p.People(policy.Attestation) == 0 {
+		return 0
+	}
+	if practice {
 		return 1
 	}
-	return max(leastDeciders, s.policy.People(what))
+	return max(leastDeciders, p.People(what))
 }
 
 // DecidersOf is how many different people must decide to go on in spite of violations; 0 means that it is not possible.

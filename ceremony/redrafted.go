@@ -27,13 +27,8 @@ func (e Redrafted) apply(s *State) error {
 	if err := checkText("the reason", e.Reason); err != nil {
 		return s.ruleErr("redraft", err)
 	}
-	if len(e.By) == 0 {
-		return s.rule("redraft", "nobody decided it", "Name who decided that the draft changes.")
-	}
-	for _, name := range e.By {
-		if err := checkName(name); err != nil {
-			return s.ruleErr("redraft", err)
-		}
+	if err := s.checkDeciders("redraft", e.By); err != nil {
+		return err
 	}
 	if e.Name == "" || len(e.SHA256) != 64 || e.Lost < 0 {
 		return s.rule("redraft", "it does not say which file the new draft is", "")

@@ -161,7 +161,7 @@ func (s *Session) attested(b *transfer.Bundle) []string {
 	var proved []string
 	for _, t := range b.Tokens {
 		k, ok := keys[t.KeyID]
-		if ok && (s.cfg.Genuine == nil || s.cfg.Genuine(asRecorded(t), k.Public, b.Practice) == nil) {
+		if ok && (s.cfg.Genuine == nil || s.cfg.Genuine(AsRecorded(t), k.Public, b.Practice) == nil) {
 			proved = append(proved, t.KeyID)
 		}
 	}

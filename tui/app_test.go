@@ -12,6 +12,7 @@ import (
 	"github.com/charmbracelet/x/exp/golden"
 
 	"conclave/ceremony"
+	"conclave/ceremony/preflight"
 	"conclave/tui/room"
 	"conclave/tui/room/roomtest"
 )
@@ -242,14 +243,16 @@ func scenes() []scene {
 			s := hold(t, rotation(), nil)
 			s.key("x")
 			s.typed("no swap file of its own", "tab")
-			s.typed("Alice, Bob")
+			s.typed("Alice", "tab")
+			s.typed("alice", "enter")
 			return s
 		}},
 		{"preflight accepted", func(t *testing.T) *stand {
 			s := hold(t, rotation(), nil)
 			s.key("x")
 			s.typed("no swap file of its own", "tab")
-			s.typed("Alice, Bob", "enter")
+			s.typed("Alice", "tab")
+			s.typed("Bob", "enter")
 			return s
 		}},
 		{"clock", func(t *testing.T) *stand {
@@ -321,6 +324,17 @@ func scenes() []scene {
 		{"freeze", func(t *testing.T) *stand {
 			r := roomtest.Genesis()
 			r.At = ceremony.StepFreeze
+			return hold(t, r, r.Tray())
+		}},
+		{"freeze against the policy", func(t *testing.T) *stand {
+			r := roomtest.Genesis()
+			r.At = ceremony.StepFreeze
+			r.Evidence = []preflight.Check{{
+				Name: "policy", Status: preflight.Stop, Text: "the default policy: 1 rule is broken",
+				Detail: []string{"spare-keys: root 1 has 3 of 3 keys for root: 0 to spare, the policy demands 1."},
+				Fix:    "plan it again, or go on by an exception that 2 different people decide",
+			}}
+			r.Unsettled = []string{"policy"}
 			return hold(t, r, r.Tray())
 		}},
 		{"review 1", func(t *testing.T) *stand { return at(t, rotation(), ceremony.StepReview) }},

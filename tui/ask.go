@@ -1,6 +1,9 @@
 package tui
 
 import (
+	"slices"
+	"strings"
+
 	tea "charm.land/bubbletea/v2"
 
 	"conclave/tui/say"
@@ -71,14 +74,52 @@ func (s *askScreen) typing() bool            { return s.busy == 0 }
 func (s *askScreen) typed(k tea.KeyPressMsg) { s.current().typed(k) }
 func (s *askScreen) pasted(t string)         { s.current().pasted(t) }
 
-// decide asks why and by whom something is done against the rules.
-func decide(s stage, title string, what []text.Safe, do func(why string, by []string) error, after func()) *askScreen {
-	why, by := newField("why"), newField("decided by")
-	by.hint = text.Clean("names, separated by commas")
-	a := &askScreen{stage: stage{app: s.app}, form: form{fields: []*field{why, by}}, title: title, verb: "put on record", after: after}
-	a.intro = func() []text.Safe { return what }
-	a.commit = func() error { return do(why.text(), say.Names(by.text())) }
+// A decision is an exception that people are asked for.
+type decision struct {
+	title string
+	on    string      // what the exception is for, as State.Deciders takes it
+	about []text.Safe // said above the fields
+	do    func(why string, by []string) error
+	after func()
+}
+
+// decide asks why something is done against the rules, and for everybody who decides it in a field of their own.
+func decide(s stage, d decision) *askScreen {
+	n, practice := s.app.state.Deciders(d.on), s.app.state.Practice()
+	why := newField("why")
+	fields, by := []*field{why}, []*field{}
+	for i := range max(n, 1) {
+		f := newField("decided by")
+		if i > 0 {
+			f = newField("and by")
+		}
+		fields, by = append(fields, f), append(by, f)
+	}
+	a := &askScreen{stage: stage{app: s.app}, form: form{fields: fields}, title: d.title, verb: "put on record", after: d.after}
+	a.intro = func() []text.Safe { return append(slices.Clone(d.about), say.Deciding(n, practice)) }
+	a.check = func() string { return twice(by) }
+	a.commit = func() error { return d.do(why.text(), texts(by)) }
 	return a
+}
+
+// twice says that two fields name the same person, "" where none do.
+func twice(fields []*field) string {
+	for i, f := range fields {
+		for _, other := range fields[:i] {
+			if say.SameName(f.text(), other.text()) {
+				return "Different people are needed: each name once."
+			}
+		}
+	}
+	return ""
+}
+
+func texts(fields []*field) []string {
+	var all []string
+	for _, f := range fields {
+		all = append(all, strings.TrimSpace(f.text()))
+	}
+	return all
 }
 
 // queueKey puts somebody who came too late on the list for the next draft.

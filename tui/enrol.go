@@ -149,11 +149,14 @@ func (s *enrolScreen) Keys() []Key {
 
 func (s *enrolScreen) dropHolder() tea.Cmd {
 	who, session := s.holder().Name, s.app.session
-	return s.app.open(decide(s.stage, "leave out", []text.Safe{
-		text.F("Leave %s out of the new repository?", who),
-		text.Clean("The draft is made without this holder. This is an exception: why, and by whom it was decided, goes on record."),
-	}, func(why string, by []string) error { return session.Drop(who, why, by) }, func() {
-		s.good("On record: %s is left out.", who)
+	return s.app.open(decide(s.stage, decision{
+		title: "leave out", on: "holder " + who,
+		about: []text.Safe{
+			text.F("Leave %s out of the new repository?", who),
+			text.Clean("The draft is made without this holder. This is an exception: why, and by whom it was decided, goes on record."),
+		},
+		do:    func(why string, by []string) error { return session.Drop(who, why, by) },
+		after: func() { s.good("On record: %s is left out.", who) },
 	}))
 }
 

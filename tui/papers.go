@@ -7,6 +7,7 @@ import (
 	tea "charm.land/bubbletea/v2"
 
 	"conclave/ceremony"
+	"conclave/ceremony/preflight"
 	"conclave/ceremony/tuf"
 	"conclave/tui/room"
 	"conclave/tui/say"
@@ -28,17 +29,31 @@ func (s *freezeScreen) Body(w, _ int) Page {
 		p.Lines = append(p.Lines, hanging(w, sp(plain, "%-10s", l.Name), l.Text, plain)...)
 	}
 	p.Lines = append(p.Lines, blank)
+	if c, ok := say.Checked(st, ceremony.CheckPolicy); ok && c.Status == preflight.Stop {
+		p.Lines = append(append(p.Lines, decidedLines(w, st, c)...), blank)
+	}
 	for _, l := range say.Freezing() {
 		p.Lines = append(append(p.Lines, para(w, 0, plain, l)...), blank)
 	}
 	p.Foot = s.said(w)
+	if open := s.open(); len(open) > 0 {
+		p.Foot = append(append(p.Foot, blank), para(w, 0, strong, say.WantDecision(open))...)
+	}
 	if s.busy != 0 {
 		p.Foot = append(p.Foot, say1(plain, "Building the documents ..."))
 	}
 	return p
 }
 
+// open is the policy, where what is to be frozen breaks it and nobody has decided on that.
+func (s *freezeScreen) open() []string {
+	return slices.DeleteFunc(slices.Clone(s.app.state.Open()), func(name string) bool { return name != ceremony.CheckPolicy })
+}
+
 func (s *freezeScreen) Keys() []Key {
+	if open := s.open(); len(open) > 0 {
+		return s.idle(on("x", "exception", func() tea.Cmd { return s.except(open[0]) }, "x"))
+	}
 	return s.idle(on("f", "freeze", func() tea.Cmd { return s.act(s.app.session.Freeze, nil, nil) }, "f"))
 }
 

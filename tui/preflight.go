@@ -4,6 +4,7 @@ import (
 	tea "charm.land/bubbletea/v2"
 
 	"conclave/ceremony/preflight"
+	"conclave/tui/room"
 	"conclave/tui/say"
 	"conclave/tui/text"
 )
@@ -32,12 +33,7 @@ func (s *preflightScreen) Body(w, _ int) Page {
 	st := s.app.state
 	var p Page
 	for _, c := range st.Checks() {
-		p.Lines = append(p.Lines, checkLines(w, c)...)
-		for _, e := range st.Exceptions() {
-			if e.What == c.Name {
-				p.Lines = append(p.Lines, hanging(w, sp(plain, "%15s", ""), say.Exception(e), strong)...)
-			}
-		}
+		p.Lines = append(p.Lines, decidedLines(w, st, c)...)
 	}
 	p.Foot = append(s.said(w), blank)
 	switch open := st.Open(); {
@@ -51,6 +47,17 @@ func (s *preflightScreen) Body(w, _ int) Page {
 		p.Foot = append(p.Foot, para(w, 0, strong, say.WantDecision(open))...)
 	}
 	return p
+}
+
+// decidedLines show a check, and what people decided on it.
+func decidedLines(w int, st room.State, c preflight.Check) []Line {
+	lines := checkLines(w, c)
+	for _, e := range st.Exceptions() {
+		if e.What == c.Name {
+			lines = append(lines, hanging(w, sp(plain, "%15s", ""), say.Exception(e), strong)...)
+		}
+	}
+	return lines
 }
 
 // checkLines shows one line of evidence: glyph, name, what was seen.
@@ -93,9 +100,15 @@ func (s *stage) except(what string) tea.Cmd {
 			about[0] = text.F("Go on in spite of: %s. %s", what, c.Text)
 		}
 	}
-	return s.app.open(decide(*s, "exception", about, func(why string, by []string) error {
-		return s.app.session.Except(what, why, by)
-	}, func() { s.good("On record: %s is accepted.", what) }))
+	if s.app.state.Deciders(what) == 0 {
+		s.tell(say.Notice{What: say.Deciding(0, false)})
+		return nil
+	}
+	return s.app.open(decide(*s, decision{
+		title: "exception", on: what, about: about,
+		do:    func(why string, by []string) error { return s.app.session.Except(what, why, by) },
+		after: func() { s.good("On record: %s is accepted.", what) },
+	}))
 }
 
 // readClock asks for the people who have compared the clock.
@@ -113,9 +126,9 @@ func (s *preflightScreen) readClock() tea.Cmd {
 			text.Clean("Read it aloud and compare it with a watch. A wrong clock signs wrong dates. If it is wrong: esc, set the clock, check again."),
 		}
 	}
-	a.commit = func() error { return session.PassPreflight([]string{first.text(), second.text()}[:len(fields)]) }
+	a.commit = func() error { return session.PassPreflight(texts(fields)) }
 	a.check = func() string {
-		if len(fields) == 2 && say.SameName(first.text(), second.text()) {
+		if twice(fields) != "" {
 			return "Two different people are needed."
 		}
 		return ""

@@ -47,18 +47,21 @@ func (s *signScreen) change() tea.Cmd {
 func (s *signScreen) redraft(d newDraft) tea.Cmd {
 	session := s.app.session
 	var path string
-	a := decide(s.stage, "change", cleanAll(d.cost.Text), func(why string, by []string) (err error) {
-		path, err = session.KeepDraft(d.bundle, d.cost, why, by)
-		return err
-	}, nil)
+	a := decide(s.stage, decision{
+		title: "change", on: "redraft", about: cleanAll(d.cost.Text),
+		do: func(why string, by []string) (err error) {
+			path, err = session.KeepDraft(d.bundle, d.cost, why, by)
+			return err
+		},
+	})
 	a.verb = "write the new draft"
 	a.then = func() tea.Cmd {
-		return s.app.open(&sheetScreen{app: s.app, title: "change", sheet: Sheet{Title: "A new draft", Lines: texts(say.Redrafted(path))}})
+		return s.app.open(&sheetScreen{app: s.app, title: "change", sheet: Sheet{Title: "A new draft", Lines: asStrings(say.Redrafted(path))}})
 	}
 	return s.app.open(a)
 }
 
-func texts(lines []text.Safe) []string {
+func asStrings(lines []text.Safe) []string {
 	var out []string
 	for _, l := range lines {
 		out = append(out, l.String())

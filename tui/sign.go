@@ -81,10 +81,11 @@ func (s *signScreen) exception() tea.Cmd {
 	}
 	what := newField("what happened")
 	session := s.app.session
-	a := decide(s.stage, "exception", []text.Safe{
-		text.Clean("Put on record what happened against the script, and what was decided. Nothing else changes."),
-	}, func(why string, by []string) error { return session.Except(what.text(), why, by) }, func() {
-		s.good("On record: %s.", what.text())
+	a := decide(s.stage, decision{
+		title: "exception",
+		about: []text.Safe{text.Clean("Put on record what happened against the script, and what was decided. Nothing else changes.")},
+		do:    func(why string, by []string) error { return session.Except(what.text(), why, by) },
+		after: func() { s.good("On record: %s.", what.text()) },
 	})
 	a.fields = append([]*field{what}, a.fields...)
 	return s.app.open(a)

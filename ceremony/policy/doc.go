@@ -29,7 +29,8 @@
 //	max_targets_removed the most files that one document may drop at once
 //	compat_rules        compatibility rules (tuf.CompatRules) that must hold
 //	exception_people    how many people must record an exception, by rule;
-//	                    "default" is for all others, 0 means that none is possible
+//	                    "default" is for all others, 0 means that none is possible;
+//	                    in earnest a ceremony takes two at least
 //
 // The rules are: threshold, spare-keys, expiry, key-scheme, attestation, pin,
 // touch, keep-delegations, keys-changed, targets-removed, and each name in

@@ -113,6 +113,9 @@ func (p *Policy) Role(name string) Role {
 	return p.file.Roles[delegated]
 }
 
+// AttestationRequired says whether keys that join must prove where they were made.
+func (p *Policy) AttestationRequired() bool { return p.file.AttestationRequired }
+
 // People is how many people an exception from a rule needs; 0 means that none is possible.
 func (p *Policy) People(rule string) int {
 	if n, ok := p.file.ExceptionPeople[rule]; ok {

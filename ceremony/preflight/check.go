@@ -14,6 +14,9 @@ const (
 	Stop Status = "stop"
 )
 
+// WordsPerLine of a digest fit the indent of a check at 80 columns.
+const WordsPerLine = 6
+
 // A Check is one line of evidence.
 type Check struct {
 	Name   string   `json:"name"` // "network", "swap", …

@@ -5,14 +5,12 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 
 	"conclave/ceremony/tuf"
 )
-
-// wordsPerLine fits the indent of a preflight line at 80 columns.
-const wordsPerLine = 6
 
 // programCheck shows which program this is, so that two people can compare it with the printed release.
 func (m *Machine) programCheck() Check {
@@ -25,11 +23,8 @@ func (m *Machine) programCheck() Check {
 	}
 	digest := tuf.Digest(sum)
 	c.Text = digest.String()
-	words := digest.Words()
-	for len(words) > 0 {
-		n := min(wordsPerLine, len(words))
-		c.Detail = append(c.Detail, strings.Join(words[:n], " "))
-		words = words[n:]
+	for words := range slices.Chunk(digest.Words(), WordsPerLine) {
+		c.Detail = append(c.Detail, strings.Join(words, " "))
 	}
 	return c
 }

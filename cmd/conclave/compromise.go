@@ -251,7 +251,7 @@ func (p *program) chosen(a *ceremony.Assessment, s ceremony.Situation, n int, ou
 		return &usageError{"conclave compromise", fmt.Errorf("there are %d ways, and %d was chosen", len(a.Plans), n)}
 	}
 	r := a.Plans[n-1]
-	if err := p.writeSitting(out, r.Bundle, now, r.Rotation.Absent...); err != nil || p.json {
+	if err := p.writeSitting(out, "", r.Bundle, now, r.Rotation.Absent...); err != nil || p.json {
 		return err
 	}
 	p.tell(say.Errands(r)...)

@@ -197,7 +197,7 @@ func (d *desk) Sign(_ context.Context, path string) (tui.Started, error) {
 	if d.rehearsal != nil {
 		return tui.Started{}, errPractised
 	}
-	s, err := d.p.begin(path, ceremonyDir(path), "", "")
+	s, err := d.p.begin(path, ceremonyDir(path), "", frontFlags{})
 	return d.started(s, err)
 }
 
@@ -206,7 +206,7 @@ func (d *desk) Resume(_ context.Context, dir string) (tui.Started, error) {
 	if d.rehearsal != nil {
 		return tui.Started{}, errPractised
 	}
-	s, err := d.p.resume(dir, "")
+	s, err := d.p.resume(dir, frontFlags{})
 	return d.started(s, err)
 }
 

@@ -26,7 +26,11 @@ func (p *program) planCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "plan",
 		Short: "Draft what is to be signed, as an unsigned bundle",
+		Long: `Drafts what is to be signed. What the draft breaks of the policy is said at once,
+and again at the ceremony, where it takes an exception; what the policy allows no
+exception from is not drafted.`,
 	}
+	cmd.PersistentFlags().StringVar(&p.policy, "policy", "", "the `file` that says what may be signed (default: policy.json beside --root, else the policy that conclave comes with)")
 	cmd.AddCommand(p.planGenesis(), p.planRoot(), p.planTargets(), p.planRotate(), p.planRedraft(), p.planStandby(), p.planDelegation(), p.planAdopt())
 	return cmd
 }
@@ -122,7 +126,7 @@ exists yet; the ceremony makes them on the keyholders' tokens.`,
 			if err != nil {
 				return err
 			}
-			return p.writeBundle(flags.out, bundle)
+			return p.writePlan(flags.out, "", bundle)
 		},
 	}
 	flags.register(cmd, "first root and targets")
@@ -178,7 +182,7 @@ the first one, and the two count as one person.`,
 			if err != nil {
 				return err
 			}
-			return p.writeBundle(flags.out, bundle)
+			return p.writePlan(flags.out, base.root, bundle)
 		},
 	}
 	flags.register(cmd, "renew the root")
@@ -232,7 +236,7 @@ func (p *program) planTargets() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return p.writeBundle(flags.out, bundle)
+			return p.writePlan(flags.out, base.root, bundle)
 		},
 	}
 	flags.register(cmd, "release")
@@ -274,7 +278,7 @@ others are dropped and named.`,
 			for _, line := range dropped {
 				fmt.Fprintf(p.err, "dropped: %s\n", text.Clean(line))
 			}
-			return p.writeBundle(flags.out, bundle)
+			return p.writePlan(flags.out, base.root, bundle)
 		},
 	}
 	flags.register(cmd, "adopted metadata")
@@ -299,7 +303,23 @@ func (p *program) writeBundle(path string, b *transfer.Bundle) error {
 	if err := transfer.Write(path, b); err != nil {
 		return err
 	}
-	return p.show(path, b)
+	return p.show(path, b, nil)
+}
+
+// writePlan writes a new draft and says what it is, and what it breaks of the policy.
+func (p *program) writePlan(path, root string, b *transfer.Bundle) error {
+	rules, err := findPolicy(p.policy, beside(root))
+	if err != nil {
+		return err
+	}
+	report, err := p.judgePlan(rules, b)
+	if err != nil {
+		return err
+	}
+	if err := transfer.Write(path, b); err != nil {
+		return err
+	}
+	return p.show(path, b, report)
 }
 
 // inDays is a whole second, days from now.

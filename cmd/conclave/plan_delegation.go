@@ -113,7 +113,7 @@ because another one is asked first.`,
 			if err != nil {
 				return err
 			}
-			if err := p.writeSitting(flags.out, bundle, now); err != nil || p.json {
+			if err := p.writeSitting(flags.out, base.root, bundle, now); err != nil || p.json {
 				return err
 			}
 			for _, o := range tuf.Overlaps(bundle.Document(tuf.Targets)) {

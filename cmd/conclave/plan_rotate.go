@@ -233,7 +233,7 @@ must come and what goes on meanwhile, and refuses what would lock everybody out.
 			if err != nil {
 				return err
 			}
-			return p.writeSitting(flags.out, bundle, now, change.absent...)
+			return p.writeSitting(flags.out, base.root, bundle, now, change.absent...)
 		},
 	}
 	flags.register(cmd, "change of keys")
@@ -262,12 +262,12 @@ func queuedIn(dir string) ([]ceremony.Joining, error) {
 
 // writeSitting writes a bundle, shows it, and says who must come.
 // Those who are absent do not count among them.
-func (p *program) writeSitting(path string, b *transfer.Bundle, now time.Time, absent ...string) error {
+func (p *program) writeSitting(path, root string, b *transfer.Bundle, now time.Time, absent ...string) error {
 	sitting, err := ceremony.PlanSitting(b, now, absent...)
 	if err != nil {
 		return err
 	}
-	if err := p.writeBundle(path, b); err != nil || p.json {
+	if err := p.writePlan(path, root, b); err != nil || p.json {
 		return err
 	}
 	fmt.Fprintln(p.out, "\nWHO MUST SIGN")
@@ -318,7 +318,7 @@ come back, and does nothing until --give-up names their number.`,
 					hint: fmt.Sprintf("if that is what everybody wants, run it again with --give-up %d", len(cost.Dead)),
 				}
 			}
-			return p.writeSitting(out, next, now, r.Absent...)
+			return p.writeSitting(out, base.root, next, now, r.Absent...)
 		},
 	}
 	cmd.Flags().StringVarP(&out, "out", "o", "", "the bundle to write; never overwritten")

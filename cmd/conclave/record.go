@@ -100,6 +100,8 @@ func readRecord(path string) (*recordReport, error) {
 		r.Verdict = append(r.Verdict, fmt.Sprintf("A new draft was made to take this one's place, by %s: %s. It is %s, SHA-256 %s; %s worth nothing for it.",
 			text.List(d.By...), d.Reason, d.Name, text.Groups(d.SHA256), text.Count(d.Lost, "signature")))
 	}
+	digest := state.Policy().Digest()
+	r.Verdict = append(r.Verdict, fmt.Sprintf("Policy: %s, %s.", ceremony.PolicyName(state.Policy()), digest))
 	for _, e := range state.Exceptions() {
 		r.Verdict = append(r.Verdict, fmt.Sprintf("Exception: %s: %s, by %s.", e.What, e.Reason, text.List(e.By...)))
 	}

@@ -43,7 +43,7 @@ Without a command it opens the home screen: what do you want to do?
 			cmd.AddCommand(c)
 		}
 	}
-	add("anywhere", p.planCommand(), p.showCommand(), p.verifyCommand(), p.joinCommand(), p.qrCommand(), p.calendarCommand(), p.recordCommand())
+	add("anywhere", p.planCommand(), p.showCommand(), p.verifyCommand(), p.joinCommand(), p.qrCommand(), p.calendarCommand(), p.policyCommand(), p.recordCommand())
 	add("offline", p.signCommand(), p.resumeCommand(), p.compromiseCommand(), p.rehearseCommand(), p.tokenCommand())
 	add("online", p.onlineCommands()...)
 	add("also", p.manCommand(), p.versionCommand())

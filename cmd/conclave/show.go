@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -36,20 +37,21 @@ as plain metadata files for other tools.`,
 					return err
 				}
 			}
-			return p.show(args[0], b)
+			return p.show(args[0], b, nil)
 		},
 	}
 	cmd.Flags().StringVar(&extract, "extract", "", "folder to write N.role.json files into; nothing is overwritten")
 	return cmd
 }
 
-// show prints a bundle as text or JSON.
-func (p *program) show(path string, b *transfer.Bundle) error {
+// show prints a bundle as text or JSON, with what a policy says of it where one was asked.
+func (p *program) show(path string, b *transfer.Bundle, rules *policyReport) error {
 	if p.json {
-		report, err := reportOn(b)
+		report, err := reportOn(b, p.now())
 		if err != nil {
 			return err
 		}
+		report.Policy = rules
 		if err := p.printJSON(report); err != nil {
 			return err
 		}
@@ -60,6 +62,9 @@ func (p *program) show(path string, b *transfer.Bundle) error {
 		return err
 	}
 	fmt.Fprintln(p.out, text.Clean(filepath.Base(path)))
+	if rules != nil {
+		lines = append(lines, rules.lines()...)
+	}
 	for _, line := range lines {
 		fmt.Fprintln(p.out, line)
 	}
@@ -130,7 +135,7 @@ const wordsPerLine = 6
 
 // document says what one document changes, and its digest to compare.
 func (w *lines) document(b *transfer.Bundle, d transfer.Document, now time.Time) error {
-	diff, err := tuf.Compare(baseOf(b, d.Role), d.Metadata, now)
+	diff, err := tuf.Compare(b.Base.Document(d.Role), d.Metadata, now)
 	if err != nil {
 		return err
 	}
@@ -146,27 +151,19 @@ func (w *lines) document(b *transfer.Bundle, d transfer.Document, now time.Time)
 		}
 	}
 	w.add("  DIGEST of the payload, SHA-256")
-	w.add("     %s", d.Metadata.Digest())
-	words := d.Metadata.Digest().Words()
-	for len(words) > 0 {
-		n := min(wordsPerLine, len(words))
-		w.add("     %s", strings.Join(words[:n], " "))
-		words = words[n:]
+	for _, line := range digestLines(d.Metadata.Digest()) {
+		w.add("     %s", line)
 	}
 	return nil
 }
 
-// baseOf is the document that a bundle's document follows, nil for a first one.
-func baseOf(b *transfer.Bundle, role string) *tuf.Document {
-	if role == tuf.Root {
-		return b.TrustedRoot()
+// digestLines are a digest in hex and in words, to compare and to read aloud.
+func digestLines(d tuf.Digest) []string {
+	lines := []string{d.String()}
+	for words := range slices.Chunk(d.Words(), wordsPerLine) {
+		lines = append(lines, strings.Join(words, " "))
 	}
-	for _, d := range b.Base.Documents {
-		if d.Role == role {
-			return d.Metadata
-		}
-	}
-	return nil
+	return lines
 }
 
 // tallyLine says who signed for one requirement and who may still.
@@ -197,6 +194,7 @@ type bundleReport struct {
 	Created   time.Time        `json:"created"`
 	Practice  bool             `json:"practice"`
 	Documents []documentReport `json:"documents"`
+	Policy    *policyReport    `json:"policy,omitempty"` // at planning
 }
 
 type documentReport struct {
@@ -206,6 +204,28 @@ type documentReport struct {
 	SHA256       string              `json:"sha256"`
 	Words        []string            `json:"words"`
 	Requirements []requirementReport `json:"requirements"`
+	Changes      []changeReport      `json:"changes"` // since the base, as keyholders read them
+	Power        []powerReport       `json:"power"`   // who can sign, before and after
+	Meaning      []string            `json:"meaning"` // what that means, in sentences
+}
+
+type changeReport struct {
+	Kind   string `json:"kind"`  // added, removed, changed, danger, same
+	Where  string `json:"where"` // keys, root, targets, dates, files, delegations, other
+	Text   string `json:"text"`
+	Danger bool   `json:"danger"`
+}
+
+type powerReport struct {
+	Role   string       `json:"role"`
+	Text   string       `json:"text"`
+	Before quorumReport `json:"before"`
+	After  quorumReport `json:"after"`
+}
+
+type quorumReport struct {
+	Threshold int      `json:"threshold"` // 0: nobody yet
+	Names     []string `json:"names"`
 }
 
 type requirementReport struct {
@@ -215,7 +235,7 @@ type requirementReport struct {
 	Missing   int      `json:"missing"`
 }
 
-func reportOn(b *transfer.Bundle) (*bundleReport, error) {
+func reportOn(b *transfer.Bundle, now time.Time) (*bundleReport, error) {
 	status, err := b.Status()
 	if err != nil {
 		return nil, err
@@ -238,7 +258,30 @@ func reportOn(b *transfer.Bundle) (*bundleReport, error) {
 			}
 			doc.Requirements = append(doc.Requirements, req)
 		}
+		if err := doc.changes(b, d, now); err != nil {
+			return nil, err
+		}
 		r.Documents = append(r.Documents, doc)
 	}
 	return r, nil
+}
+
+// changes says what a document changes and who can sign from then on.
+func (r *documentReport) changes(b *transfer.Bundle, d transfer.Document, now time.Time) error {
+	diff, err := tuf.Compare(b.Base.Document(d.Role), d.Metadata, now)
+	if err != nil {
+		return err
+	}
+	r.Changes, r.Power, r.Meaning = []changeReport{}, []powerReport{}, append([]string{}, diff.Meaning...)
+	for _, c := range diff.Changes {
+		r.Changes = append(r.Changes, changeReport{c.Kind, c.Where, c.Text, c.Danger})
+	}
+	for _, p := range diff.Power {
+		r.Power = append(r.Power, powerReport{p.Role, say.Power(p).String(), reportQuorum(p.Before), reportQuorum(p.After)})
+	}
+	return nil
+}
+
+func reportQuorum(q tuf.Quorum) quorumReport {
+	return quorumReport{q.Threshold, append([]string{}, q.Names...)}
 }

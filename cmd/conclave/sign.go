@@ -26,15 +26,19 @@ const recordFile = "record.jsonl"
 type frontFlags struct {
 	plain      bool
 	medium     string
+	policy     string
 	network    string
 	unattested string
+	by         []string // who decides on what is accepted
 }
 
 func (f *frontFlags) register(cmd *cobra.Command) {
 	cmd.Flags().BoolVar(&f.plain, "plain", false, "line by line, for screen readers, dumb terminals and scripts")
 	cmd.Flags().StringVar(&f.medium, "out", "", "folder that takes the signed bundle (default: where the bundle lay)")
-	cmd.Flags().StringVar(&f.network, "accept-network", "", "go on although a network interface is live; the `reason` goes on record")
-	cmd.Flags().StringVar(&f.unattested, "accept-unattested", "", "enrol tokens that cannot prove where their keys were made; the `reason` goes on record")
+	cmd.Flags().StringVar(&f.policy, "policy", "", "the `file` that says what may be signed (default: policy.json beside --root or in the ceremony's folder, else the policy that conclave comes with)")
+	cmd.Flags().StringVar(&f.network, "accept-network", "", "go on although a network interface is live; the `reason` goes on record, with --decided-by")
+	cmd.Flags().StringVar(&f.unattested, "accept-unattested", "", "enrol tokens that cannot prove where their keys were made; the `reason` goes on record, with --decided-by")
+	cmd.Flags().StringArrayVar(&f.by, "decided-by", nil, "`name` of somebody in the room who decides on what is accepted; once for each of at least two people")
 }
 
 func (p *program) signCommand() *cobra.Command {
@@ -56,7 +60,7 @@ the record in the ceremony's folder before it happens; after a power cut,
 			if err := p.canShow(front.plain); err != nil {
 				return err
 			}
-			s, err := p.begin(args[0], dir, root, front.medium)
+			s, err := p.begin(args[0], dir, root, front)
 			if err != nil {
 				return err
 			}
@@ -81,7 +85,7 @@ func (p *program) resumeCommand() *cobra.Command {
 			if err := p.canShow(front.plain); err != nil {
 				return err
 			}
-			s, err := p.resume(args[0], front.medium)
+			s, err := p.resume(args[0], front)
 			if err != nil {
 				return err
 			}
@@ -93,7 +97,7 @@ func (p *program) resumeCommand() *cobra.Command {
 }
 
 // begin starts the ceremony of the bundle at path.
-func (p *program) begin(path, dir, root, out string) (*ceremony.Session, error) {
+func (p *program) begin(path, dir, root string, front frontFlags) (*ceremony.Session, error) {
 	bundle, err := transfer.Read(path)
 	if err != nil {
 		return nil, err
@@ -102,13 +106,22 @@ func (p *program) begin(path, dir, root, out string) (*ceremony.Session, error) 
 	if err != nil {
 		return nil, err
 	}
-	cfg := p.floor(dir, medium(out, path), piv.New())
+	cfg := p.floor(dir, medium(front.medium, path), piv.New())
 	cfg.Seen = seenBeside(dir, bundle)
+	if cfg.Policy, err = findPolicy(front.policy, beside(root), dir); err != nil {
+		return nil, err
+	}
+	if err := front.checkDeciders(cfg.Policy, bundle.Practice); err != nil {
+		return nil, err
+	}
 	s, err := ceremony.Begin(cfg, bundle, anchor)
 	if err != nil {
 		return nil, err
 	}
-	return s, rememberMedium(dir, medium(out, path))
+	if err := keepPolicy(dir, cfg.Policy); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, rememberMedium(dir, medium(front.medium, path))
 }
 
 // mediumFile keeps where a ceremony exports to, for whoever resumes it.
@@ -134,8 +147,16 @@ func rememberedMedium(out, dir string) string {
 }
 
 // resume goes on with the ceremony in dir.
-func (p *program) resume(dir, out string) (*ceremony.Session, error) {
-	return ceremony.Resume(p.floor(dir, rememberedMedium(out, dir), piv.New()))
+func (p *program) resume(dir string, front frontFlags) (*ceremony.Session, error) {
+	cfg := p.floor(dir, rememberedMedium(front.medium, dir), piv.New())
+	var err error
+	if cfg.Policy, err = findPolicy(front.policy, dir); err != nil {
+		return nil, err
+	}
+	if err := front.checkDeciders(cfg.Policy, true); err != nil {
+		return nil, err
+	}
+	return ceremony.Resume(cfg)
 }
 
 // ceremonyDir names a ceremony's folder after its bundle, in the current folder: a
@@ -157,15 +178,8 @@ func medium(out, near string) string {
 // hold opens the front end and says afterwards where things are.
 func (p *program) hold(ctx context.Context, s *ceremony.Session, dir string, front frontFlags) error {
 	defer s.Close()
-	if front.network != "" {
-		if err := acceptNetwork(ctx, s, front.network); err != nil {
-			return err
-		}
-	}
-	if front.unattested != "" {
-		if err := s.Except(ceremony.ExceptAttestation, front.unattested, []string{"conductor, by --accept-unattested"}); err != nil {
-			return err
-		}
+	if err := front.accept(ctx, s); err != nil {
+		return err
 	}
 	if err := finishRecord(s); err != nil {
 		return err
@@ -207,22 +221,6 @@ func (p *program) ended(s *ceremony.Session, dir string) error {
 		}
 	case !st.Complete():
 		return &statusError{code: exitIncomplete, text: "the bundle is valid so far; more signatures are needed", hint: strings.Join(st.Still(), " ")}
-	}
-	return nil
-}
-
-// acceptNetwork runs preflight at once and takes the network line as an exception, with its reason.
-func acceptNetwork(ctx context.Context, s *ceremony.Session, reason string) error {
-	if s.State().Step() != ceremony.StepPreflight {
-		return nil
-	}
-	if _, err := s.Preflight(ctx); err != nil {
-		return err
-	}
-	for _, name := range s.State().Open() {
-		if name == "network" {
-			return s.Except(name, reason, []string{"conductor, by --accept-network"})
-		}
 	}
 	return nil
 }

@@ -21,18 +21,26 @@ checks every signature on the way. A genesis is checked against its own root 1,
 which you have compared with the printed record: --root-digest takes its digest,
 in hex or in words.
 
+With --policy it is also held against a policy file: what breaks a rule of it, by
+a recorded exception or not, ends with exit code 3.
+
 Exit code 0: complete. 5: valid so far, more signatures are needed. 3: it does
 not verify.`,
 		Example: "  conclave verify root-5.bundle.json --root trusted/1.root.json",
 		Args:    cobra.ExactArgs(1),
 	}
-	var digest string
+	var digest, rules string
+	cmd.Flags().StringVar(&rules, "policy", "", "hold it against this policy `file` as well; what it breaks does not verify")
 	cmd.Flags().StringVar(&root, "root", "", "a root.json that you trust, kept apart from the bundle")
 	cmd.Flags().StringVar(&digest, "root-digest", "", "the digest of a genesis' root 1, in hex or in words, from the printed record")
 	cmd.MarkFlagsOneRequired("root", "root-digest")
 	cmd.MarkFlagsMutuallyExclusive("root", "root-digest")
 	cmd.RunE = func(_ *cobra.Command, args []string) error {
 		bundle, err := transfer.Read(args[0])
+		if err != nil {
+			return err
+		}
+		held, err := p.holdAgainst(rules, bundle)
 		if err != nil {
 			return err
 		}
@@ -57,7 +65,7 @@ not verify.`,
 		if err != nil {
 			return &unverified{err}
 		}
-		return p.verified(complete)
+		return p.verified(complete, held)
 	}
 	return cmd
 }
@@ -94,6 +102,7 @@ type verifiedReport struct {
 	Verified  bool               `json:"verified"`
 	Documents []verifiedDocument `json:"documents"`
 	Clients   []string           `json:"clients"` // what happens to a client at every historic root
+	Policy    *policyReport      `json:"policy,omitempty"`
 }
 
 type verifiedDocument struct {
@@ -102,8 +111,8 @@ type verifiedDocument struct {
 	Digest  string `json:"sha256"`
 }
 
-func (p *program) verified(c *transfer.Complete) error {
-	report := verifiedReport{Verified: true}
+func (p *program) verified(c *transfer.Complete, rules *policyReport) error {
+	report := verifiedReport{Verified: true, Policy: rules}
 	for _, d := range c.Bundle().Documents {
 		doc := c.Document(d.Role).Document()
 		report.Documents = append(report.Documents, verifiedDocument{d.Role, doc.Version(), doc.Digest().Hex()})
@@ -126,6 +135,9 @@ func (p *program) verified(c *transfer.Complete) error {
 	}
 	for _, line := range report.Clients {
 		fmt.Fprintln(p.out, text.Clean(line))
+	}
+	if rules != nil {
+		fmt.Fprintf(p.out, "[OK] policy %s: no rule is broken\n", text.Clean(rules.Name))
 	}
 	fmt.Fprintf(p.out, "Complete: every threshold is met, from root %d on.\n", c.Chain().First().Version())
 	return nil

@@ -192,8 +192,10 @@ func (d *dialogue) readPIN(prompt string) (*hsm.PIN, error) {
 	return hsm.NewPIN(line)
 }
 
-// decision asks why, and who decided, for an exception.
-func (d *dialogue) decision(what text.Safe) (why string, by []string, err error) {
+// decision asks why, and who decided, for an exception; on is what State.Deciders knows it by.
+func (d *dialogue) decision(on string, what text.Safe) (why string, by []string, err error) {
+	st := d.s.State()
+	d.print(say.Deciding(st.Deciders(on), st.Practice()))
 	if why, err = d.free("Why is it right to go on in spite of %s? The reason goes on record", what); err != nil {
 		return "", nil, err
 	}

@@ -76,7 +76,7 @@ func (d *dialogue) drop(typed string) error {
 	if !ok {
 		return nil
 	}
-	why, by, err := d.decision(text.F("leaving %s out of the new repository", name))
+	why, by, err := d.decision("holder "+name, text.F("leaving %s out of the new repository", name))
 	if err != nil {
 		return err
 	}

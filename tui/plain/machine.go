@@ -66,7 +66,11 @@ func (d *dialogue) except(what string, open []string) error {
 
 // record asks why and by whom, and puts an exception on record.
 func (d *dialogue) record(what string) error {
-	why, by, err := d.decision(text.Clean(what))
+	if d.s.State().Deciders(what) == 0 {
+		d.trouble(say.Notice{What: say.Deciding(0, false)})
+		return nil
+	}
+	why, by, err := d.decision(what, text.Clean(what))
 	if err != nil {
 		return err
 	}

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"conclave/ceremony"
+	"conclave/ceremony/preflight"
 	"conclave/tui/room"
 	"conclave/tui/say"
 	"conclave/tui/text"
@@ -15,6 +16,15 @@ func (d *dialogue) freeze(st room.State) error {
 		d.say("%s: %s", p.Name, p.Text)
 	}
 	d.print(say.Freezing()...)
+	if c, ok := say.Checked(st, ceremony.CheckPolicy); ok && c.Status == preflight.Stop {
+		d.checks([]preflight.Check{c})
+		if slices.Contains(st.Open(), c.Name) {
+			if _, err := d.word([]string{"exception"}, "%s Type exception", say.WantDecision([]string{c.Name})); err != nil {
+				return err
+			}
+			return d.record(c.Name)
+		}
+	}
 	if _, err := d.word([]string{"freeze"}, "Type freeze to fix what will be signed"); err != nil {
 		return err
 	}

@@ -76,6 +76,7 @@ type State interface {
 	Checks() []preflight.Check
 	Open() []string
 	Exceptions() []ceremony.Excepted
+	Deciders(what string) int // how many different people decide on an exception; 0: none is possible
 	Participants() []ceremony.Participant
 	Payloads() []Payload // empty before freeze
 	Tallies() []transfer.RoleTally

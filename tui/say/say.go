@@ -249,6 +249,27 @@ func Names(typed string) []string {
 	return names
 }
 
+// Deciding says how many people decide on an exception, and that a rehearsal takes it more lightly.
+func Deciding(n int, practice bool) text.Safe {
+	switch {
+	case n == 0:
+		return text.Clean("The policy allows no exception from this: plan it again.")
+	case practice:
+		return text.Clean("One person decides it (two different people, outside of practice).")
+	}
+	return text.F("%s different people decide it, each named by themselves.", Capital(n))
+}
+
+// Checked is the policy's check, for whoever decides again before the documents are frozen.
+func Checked(st room.State, name string) (preflight.Check, bool) {
+	for _, c := range st.Checks() {
+		if c.Name == name {
+			return c, true
+		}
+	}
+	return preflight.Check{}, false
+}
+
 // IsSerial reports whether what somebody typed is the serial of a token. Zero is no token's.
 func IsSerial(typed string, serial uint32) bool {
 	return serial != 0 && strings.TrimSpace(typed) == fmt.Sprint(serial)

@@ -167,8 +167,8 @@ func (s *Session) Except(what, reason string, by []string) error {
 	if err := s.called("Except %s %q %v", what, reason, by); err != nil {
 		return err
 	}
-	if reason == "" || len(by) == 0 {
-		return errors.New("an exception needs a reason and a name")
+	if reason == "" || len(by) < s.State().Deciders(what) {
+		return errors.New("an exception needs a reason and names")
 	}
 	return s.in(func() error {
 		s.Excepted = append(s.Excepted, ceremony.Excepted{What: what, Reason: reason, By: by})

@@ -43,6 +43,14 @@ func (f *Facts) Checks() []preflight.Check { return f.Evidence }
 // Open are the checks that want a decision.
 func (f *Facts) Open() []string { return f.Unsettled }
 
+// Deciders are two, one in a rehearsal.
+func (f *Facts) Deciders(string) int {
+	if f.Rehearsal {
+		return 1
+	}
+	return 2
+}
+
 // Exceptions are the decisions.
 func (f *Facts) Exceptions() []ceremony.Excepted { return f.Excepted }
 
