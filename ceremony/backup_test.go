@@ -167,7 +167,7 @@ func TestBackupThatDoesNotComeIsLeftOutAndItsHolderStays(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := s.Drop("Alice", "the second token is still on its way", []string{"Olga"}); err != nil {
+	if err := s.Drop("Alice", "the second token is still on its way", []string{"Olga", "Pat"}); err != nil {
 		t.Fatal(err)
 	}
 	if e := s.State().Exceptions(); len(e) == 0 || e[len(e)-1].What != "backup of Alice" {

@@ -284,7 +284,7 @@ func standIns(plan *transfer.Plan) ([]madeKey, error) {
 	}
 	var made []madeKey
 	for _, h := range plan.Holders {
-		seed := sha512.Sum512([]byte("nobody's key, in the place of " + h.Name))
+		seed := sha512.Sum512(fmt.Appendf(nil, "nobody's %s key, in the place of %s", purposeOf(h.Backup), h.Name))
 		private, err := ecdsa.ParseRawPrivateKey(curve, seed[:size])
 		if err != nil {
 			return nil, fmt.Errorf("stand in for the key of %s: %w", h.Name, err)
@@ -293,7 +293,7 @@ func standIns(plan *transfer.Plan) ([]madeKey, error) {
 		if err != nil {
 			return nil, fmt.Errorf("stand in for the key of %s: %w", h.Name, err)
 		}
-		made = append(made, madeKey{name: h.Name, key: key, root: h.Root, targets: h.Targets})
+		made = append(made, madeKey{name: h.Name, key: key, root: h.Root, targets: h.Targets, backup: h.Backup})
 	}
 	return made, nil
 }

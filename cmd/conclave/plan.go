@@ -176,7 +176,7 @@ the first one, and the two count as one person.`,
 				return err
 			}
 			if len(backups) > 0 {
-				return p.planBackups(flags, on, backups, ceremony.Rotation{OnePerson: onePerson, RootExpires: inDays(now, days), TargetsExpires: inDays(now, targetsDays)}, now)
+				return p.planBackups(flags, base.root, on, backups, ceremony.Rotation{OnePerson: onePerson, RootExpires: inDays(now, days), TargetsExpires: inDays(now, targetsDays)}, now)
 			}
 			bundle, err := ceremony.PlanRoot(on, flags.purpose, inDays(now, days), now)
 			if err != nil {
@@ -193,7 +193,7 @@ the first one, and the two count as one person.`,
 }
 
 // planBackups renews the root and gives people a second token.
-func (p *program) planBackups(flags planFlags, on transfer.Base, backups []string, r ceremony.Rotation, now time.Time) error {
+func (p *program) planBackups(flags planFlags, root string, on transfer.Base, backups []string, r ceremony.Rotation, now time.Time) error {
 	var err error
 	r.Purpose = flags.purpose
 	if r.Backups, err = backupsOf(backups); err != nil {
@@ -203,7 +203,7 @@ func (p *program) planBackups(flags planFlags, on transfer.Base, backups []strin
 	if err != nil {
 		return err
 	}
-	return p.writeSitting(flags.out, bundle, now)
+	return p.writeSitting(flags.out, root, bundle, now)
 }
 
 func (p *program) planTargets() *cobra.Command {
