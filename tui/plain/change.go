@@ -47,8 +47,8 @@ func (d *dialogue) change(st room.State) error {
 	if err != nil {
 		return err
 	}
-	st := d.s.State()
-	d.print(say.Deciding(st.Deciders("redraft"), st.Practice()))
+	now := d.s.State()
+	d.print(say.Deciding(now.Deciders("redraft"), now.Practice()))
 	by, err := d.free("Who decides it? Names, separated by commas")
 	if err != nil {
 		return err
