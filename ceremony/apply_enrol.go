@@ -197,22 +197,30 @@ func (e Dropped) apply(s *State) error {
 	if err := checkText("the reason", e.Reason); err != nil {
 		return s.ruleErr("exception", err)
 	}
-	if err := s.checkDeciders("holder "+e.Holder, e.By); err != nil {
+	what := dropping(e.Holder, s.people[i].toMake[0].Backup)
+	if err := s.checkDeciders(what, e.By); err != nil {
 		return err
 	}
 	left := s.withoutNew(i)
 	if err := s.checkThresholds(left, s.people[i].name); err != nil {
 		return err
 	}
-	what := "holder " + e.Holder
-	if s.people[i].toMake[0].Backup {
-		what = "backup of " + e.Holder
-	}
 	s.people = left
 	s.exceptions = append(slices.Clone(s.exceptions), Excepted{What: what, Reason: e.Reason, By: e.By})
 	s.afterEnrolment()
 	return nil
 }
+
+// dropping is the name of the exception by which a key is not made.
+func dropping(holder string, isBackup bool) string {
+	if isBackup {
+		return "backup of " + holder
+	}
+	return "holder " + holder
+}
+
+// Dropping is the name of the exception by which the next key of a participant is not made: "holder Ann", "backup of Ann".
+func (p Participant) Dropping() string { return dropping(p.Name, p.Backup) }
 
 // withoutNew is everybody without the keys that the person at i has not made, who stays where another key of theirs has a say.
 func (s State) withoutNew(i int) []person {

@@ -152,7 +152,7 @@ func sha256Hex(b []byte) string {
 func (e Resumed) apply(s *State) error {
 	s.program = e.Program
 	s.signing = nil // no token signs across a stop: what was not recorded was not signed
-	s.writing = nil
+	s.writing, s.unblocking = nil, nil
 	return nil
 }
 

@@ -13,26 +13,66 @@ import (
 	"conclave/hsm"
 )
 
-// Enrol makes holder's key on the token in v. erase is the serial where the slot's key may be lost, else 0.
+// An Enrolling is what a holder gives so that a token makes their next key. The
+// PINs and PUKs stay the caller's to wipe.
+type Enrolling struct {
+	Holder string
+	PIN    *hsm.PIN // the present one; of a key that an earlier try left, the one that the token was given then
+	NewPIN *hsm.PIN // nil leaves it as it is
+	PUK    *hsm.PIN // the present one; nil for a token that says that it has the factory's
+	NewPUK *hsm.PIN // nil leaves it as it is
+	Erase  uint32   // the serial where the slot's key may be lost, else 0
+}
+
+// Wipe forgets every PIN and PUK.
+func (e Enrolling) Wipe() {
+	for _, pin := range []*hsm.PIN{e.PIN, e.NewPIN, e.PUK, e.NewPUK} {
+		pin.Wipe()
+	}
+}
+
+// pinAfter is the PIN that the token has once it has made its key: it takes the new one first.
+func (e Enrolling) pinAfter() *hsm.PIN {
+	if e.NewPIN != nil {
+		return e.NewPIN
+	}
+	return e.PIN
+}
+
+// weak refuses a new PIN or PUK that the token should not have. Nothing was sent.
+func (e Enrolling) weak(info hsm.Info) error {
+	if e.NewPIN != nil && e.NewPIN.Complete() {
+		if err := hsm.CheckNewPIN(e.NewPIN, info); err != nil {
+			return err
+		}
+	}
+	if e.NewPUK != nil {
+		return hsm.CheckNewPUK(e.NewPUK, e.pinAfter(), info)
+	}
+	return nil
+}
+
+// Enrol has the token in v make the next key that the plan has for a holder: the first one, or their backup.
 //
 // Where an earlier try was cut off after the token had made its key, that key
-// is taken: one that the token made itself, with the holder's name beside it, on a token that was asked for it.
-func (s *Session) Enrol(ctx context.Context, v Visitor, holder string, current, fresh *hsm.PIN, erase uint32) error {
+// is taken (Visitor.Left says so before): one that the token made itself, with the
+// holder's name beside it, on a token that was asked for it.
+func (s *Session) Enrol(ctx context.Context, v Visitor, e Enrolling) error {
 	s.act.Lock()
 	defer s.act.Unlock()
-	err := s.enrol(ctx, v, holder, current, fresh, erase)
+	err := s.enrol(ctx, v, e)
 	if err == nil {
 		return nil
 	}
 	safe, whole := s.safeEnrol(v, err)
-	return &ActError{Act: fmt.Sprintf("enrol token %d for %s", v.Info.Serial, holder), Err: err, Safe: safe, whole: whole}
+	return &ActError{Act: fmt.Sprintf("enrol token %d for %s", v.Info.Serial, e.Holder), Err: err, Safe: safe, whole: whole}
 }
 
-func (s *Session) enrol(ctx context.Context, v Visitor, holder string, current, fresh *hsm.PIN, erase uint32) error {
-	if err := s.arrived(holder); err != nil {
+func (s *Session) enrol(ctx context.Context, v Visitor, e Enrolling) error {
+	if err := s.arrived(e.Holder); err != nil {
 		return err
 	}
-	begun := EnrolBegun{Holder: holder, Serial: v.Info.Serial}
+	begun := EnrolBegun{Holder: e.Holder, Serial: v.Info.Serial}
 	if err := s.may(begun); err != nil {
 		return err
 	}
@@ -41,92 +81,98 @@ func (s *Session) enrol(ctx context.Context, v Visitor, holder string, current, 
 		return err
 	}
 	defer token.Close() // what it made is recorded or not by then
-	key, found, err := s.left(ctx, token, holder)
+	keys, err := token.Keys(ctx)
 	if err != nil {
 		return err
 	}
-	if found {
-		return s.takeLeft(ctx, token, holder, key, pinAfter(current, fresh))
+	state := s.State()
+	if key, holder := state.left(token.Info().Serial, keys); samePerson(holder) == samePerson(e.Holder) {
+		return s.takeLeft(ctx, token, e, key)
 	}
-	if err := s.checkBlank(ctx, token, current, fresh, erase); err != nil {
+	if err := s.checkBlank(token, keys, e); err != nil {
 		return err
 	}
 	if err := s.do(begun); err != nil {
 		return err
 	}
-	key, err = token.Enrol(ctx, hsm.Enrolment{
-		Slot: hsm.SlotSignature, Algorithm: hsm.Algorithm(s.State().bundle.Plan.Algorithm),
-		Holder: holder, CurrentPIN: current, NewPIN: fresh, Erase: erase,
+	key, err := token.Enrol(ctx, hsm.Enrolment{
+		Slot: hsm.SlotSignature, Algorithm: hsm.Algorithm(state.bundle.Plan.Algorithm), Holder: e.Holder,
+		CurrentPIN: e.PIN, NewPIN: e.NewPIN, CurrentPUK: e.PUK, NewPUK: e.NewPUK, Erase: e.Erase,
 	})
 	if err != nil {
-		return errors.Join(err, s.enrolFailed(holder, v.Info.Serial, err))
+		return errors.Join(err, s.enrolFailed(e.Holder, v.Info.Serial, err))
 	}
-	return s.enrolled(ctx, token, holder, key, pinAfter(current, fresh))
-}
-
-// pinAfter is the PIN that a token has once it has made its key: it takes the new one first.
-func pinAfter(current, fresh *hsm.PIN) *hsm.PIN {
-	if fresh != nil {
-		return fresh
-	}
-	return current
+	return s.enrolled(ctx, token, e.Holder, key, e.pinAfter())
 }
 
 // takeLeft takes the key that an earlier try left on the token, which has its new PIN already.
-func (s *Session) takeLeft(ctx context.Context, token hsm.Token, holder string, key hsm.Key, pin *hsm.PIN) error {
-	if err := s.checkPIN(token.Info(), pin); err != nil {
+func (s *Session) takeLeft(ctx context.Context, token hsm.Token, e Enrolling, key hsm.Key) error {
+	if err := s.checkPIN(token.Info(), e.pinAfter()); err != nil {
 		return err
 	}
-	return s.enrolled(ctx, token, holder, key, pin)
+	return s.enrolled(ctx, token, e.Holder, key, e.pinAfter())
 }
 
-// left finds the key that an earlier try left on the token.
-func (s *Session) left(ctx context.Context, token hsm.Token, holder string) (hsm.Key, bool, error) {
-	state := s.State()
-	begun, ok := state.enrolling[token.Info().Serial]
-	if !ok || samePerson(begun) != samePerson(holder) {
-		return hsm.Key{}, false, nil
+// left finds the key that an enrolment which was cut off left on a token, and for whom it was made; "" where there is none.
+func (s State) left(serial uint32, keys []hsm.Key) (hsm.Key, string) {
+	holder, ok := s.enrolling[serial]
+	if !ok {
+		return hsm.Key{}, ""
 	}
-	k, ok, err := signatureKey(ctx, token)
-	if err != nil || !ok {
-		return hsm.Key{}, false, err
+	k, ok := signatureKey(keys)
+	if !ok {
+		return hsm.Key{}, ""
 	}
 	key, err := tuf.NewKey(k.Public)
 	if err != nil {
-		return hsm.Key{}, false, nil //nolint:nilerr // a kind of key that no role can have was not left by us
+		return hsm.Key{}, "" // a kind of key that no role can have was not left by us
 	}
-	_, taken := state.holderOf(key.SPKI)
-	mine := k.Generated && k.Holder == holder && !taken && algorithmOf(key) == state.bundle.Plan.Algorithm
-	return k, mine, nil
+	_, taken := s.holderOf(key.SPKI)
+	if !k.Generated || k.Holder != holder || taken || algorithmOf(key) != s.bundle.Plan.Algorithm {
+		return hsm.Key{}, ""
+	}
+	return k, holder
 }
 
-func signatureKey(ctx context.Context, token hsm.Token) (hsm.Key, bool, error) {
-	keys, err := token.Keys(ctx)
-	if err != nil {
-		return hsm.Key{}, false, err
+func signatureKey(keys []hsm.Key) (hsm.Key, bool) {
+	i := slices.IndexFunc(keys, func(k hsm.Key) bool { return k.Slot == hsm.SlotSignature })
+	if i < 0 {
+		return hsm.Key{}, false
 	}
-	for _, k := range keys {
-		if k.Slot == hsm.SlotSignature {
-			return k, true, nil
-		}
-	}
-	return hsm.Key{}, false, nil
+	return keys[i], true
 }
 
 // checkBlank refuses, before a PIN is sent, what the token would refuse anyway.
-func (s *Session) checkBlank(ctx context.Context, token hsm.Token, current, fresh *hsm.PIN, erase uint32) error {
-	had, occupied, err := signatureKey(ctx, token)
-	if err != nil {
-		return err
-	}
+func (s *Session) checkBlank(token hsm.Token, keys []hsm.Key, e Enrolling) error {
+	had, occupied := signatureKey(keys)
 	if err := s.checkNeeded(token.Info(), had); err != nil {
 		return err
 	}
-	switch {
-	case occupied && erase != token.Info().Serial:
+	if occupied && e.Erase != token.Info().Serial {
 		return hsm.ErrOccupied
 	}
-	return s.checkPIN(token.Info(), current, pinAfter(current, fresh))
+	if err := s.checkPIN(token.Info(), e.PIN, e.pinAfter()); err != nil {
+		return err
+	}
+	if err := e.weak(token.Info()); err != nil {
+		return err
+	}
+	return checkPUK(token, e)
+}
+
+// checkPUK refuses where the present PUK is needed, or could be its last try.
+func checkPUK(token hsm.Token, e Enrolling) error {
+	keeper, ok := token.(hsm.Keeper)
+	if !ok || e.NewPUK == nil {
+		return nil
+	}
+	switch s := keeper.Secrets(); {
+	case s.Told && s.PUK.Left == 0:
+		return hsm.ErrPUKBlocked
+	case e.PUK == nil && !s.PUK.Factory:
+		return hsm.ErrPUKNeeded
+	}
+	return nil
 }
 
 // checkNeeded keeps a key that counts in this ceremony from being written over, whatever serial is typed.

@@ -25,7 +25,7 @@ func (w *world) enrolOne(s *Session, holder, token string, erase uint32) error {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	return s.Enrol(context.Background(), v, holder, testPIN(w.t, w.owned[token].pin), testPIN(w.t, freshPIN), erase)
+	return s.Enrol(context.Background(), v, Enrolling{Holder: holder, PIN: testPIN(w.t, w.owned[token].pin), NewPIN: testPIN(w.t, freshPIN), Erase: erase})
 }
 
 func TestEnrolmentThatFailsCanBeTriedAgain(t *testing.T) {
@@ -50,7 +50,7 @@ func TestEnrolmentThatFailsCanBeTriedAgain(t *testing.T) {
 			}
 			alice := w.owned["Alice"]
 			tt.break_(alice)
-			if err := s.Enrol(context.Background(), v, "Alice", testPIN(t, "123456"), testPIN(t, freshPIN), 0); !errors.Is(err, tt.want) {
+			if err := s.Enrol(context.Background(), v, Enrolling{Holder: "Alice", PIN: testPIN(t, "123456"), NewPIN: testPIN(t, freshPIN)}); !errors.Is(err, tt.want) {
 				t.Fatalf("error is %v, want %v", err, tt.want)
 			}
 			if err := w.enrolOne(s, "Alice", "Alice", 0); err != nil {
@@ -73,7 +73,7 @@ func TestWrongPINAtEnrolment(t *testing.T) {
 		t.Fatal(err)
 	}
 	enrol := func() error {
-		return s.Enrol(context.Background(), v, "Alice", testPIN(t, "999999"), testPIN(t, freshPIN), 0)
+		return s.Enrol(context.Background(), v, Enrolling{Holder: "Alice", PIN: testPIN(t, "999999"), NewPIN: testPIN(t, freshPIN)})
 	}
 	var refused *hsm.PINError
 	if err := enrol(); !errors.As(err, &refused) || !strings.Contains(hintOf(err), "A new YubiKey has the PIN 123456") {
@@ -107,7 +107,7 @@ func TestWrongPINForTheProofAfterACutOffEnrolment(t *testing.T) {
 		t.Fatal(err)
 	}
 	var refused *hsm.PINError
-	err = s.Enrol(context.Background(), v, "Alice", testPIN(t, freshPIN), testPIN(t, "314159"), 0)
+	err = s.Enrol(context.Background(), v, Enrolling{Holder: "Alice", PIN: testPIN(t, freshPIN), NewPIN: testPIN(t, "314159")})
 	if !errors.As(err, &refused) || !strings.Contains(hintOf(err), "type as the new PIN the one") {
 		t.Errorf("%v (%s)", err, hintOf(err))
 	}

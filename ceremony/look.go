@@ -14,12 +14,15 @@ import (
 type Visitor struct {
 	Reader string
 	Info   hsm.Info
-	Holder string // whose it is, "" when this ceremony does not know it
-	Backup bool   // its key is the second one of its holder, who counts once
-	Blank  bool   // 9c is empty
-	Acts   []Act  // what it may sign now, in signing order
-	Done   []Act  // what it has signed already
-	Why    string // why it can sign nothing, "" when Acts is not empty
+	Holder string      // whose it is, "" when this ceremony does not know it
+	Counts bool        // a key in it counts in this ceremony, and is not to be lost
+	Backup bool        // its key is the second one of its holder, who counts once
+	Left   string      // for whom a cut-off enrolment of this ceremony made the key in it, which Enrol takes; else ""
+	Guard  hsm.Secrets // what it says of its PIN and PUK; zero where it says nothing
+	Blank  bool        // 9c is empty
+	Acts   []Act       // what it may sign now, in signing order
+	Done   []Act       // what it has signed already
+	Why    string      // why it can sign nothing, "" when Acts is not empty
 }
 
 // An Act is one signature to make.
@@ -60,7 +63,11 @@ func (s *Session) look(ctx context.Context, reader string) (Visitor, error) {
 	if err != nil {
 		return Visitor{}, err
 	}
-	return s.State().visitor(reader, token.Info(), keys), nil
+	v := s.State().visitor(reader, token.Info(), keys)
+	if keeper, ok := token.(hsm.Keeper); ok {
+		v.Guard = keeper.Secrets()
+	}
+	return v, nil
 }
 
 // visitor says what the ceremony makes of a token. Keys are known by their bytes, never by a label.
@@ -79,7 +86,7 @@ func (s State) visitor(reader string, info hsm.Info, keys []hsm.Key) Visitor {
 		if !ok {
 			continue
 		}
-		v.Holder = owner.name
+		v.Holder, v.Counts = owner.name, true
 		v.Backup = v.Backup || slices.Contains(owner.backups, info.Serial)
 		if c := s.collect(&v, k.Slot, key.SPKI); counted.another == "" {
 			counted = c
@@ -87,6 +94,9 @@ func (s State) visitor(reader string, info hsm.Info, keys []hsm.Key) Visitor {
 	}
 	if owner, ok := s.broughtBy(info.Serial); ok && v.Holder == "" && len(s.documents) == 0 {
 		v.Holder = owner.name // by the roll call; it has no key yet
+	}
+	if _, holder := s.left(info.Serial, keys); holder != "" {
+		v.Holder, v.Left = holder, holder
 	}
 	v.Why = s.why(v, counted)
 	if v.Why != "" {

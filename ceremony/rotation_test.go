@@ -302,7 +302,7 @@ func TestTheOldTokenIsNeverWrittenOver(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		err = s.Enrol(t.Context(), v, "Alice", testPIN(t, token.pin), testPIN(t, freshPIN), token.info.Serial)
+		err = s.Enrol(t.Context(), v, Enrolling{Holder: "Alice", PIN: testPIN(t, token.pin), NewPIN: testPIN(t, freshPIN), Erase: token.info.Serial})
 		if rule := ruleOf(err); rule != "key" && rule != "serial" || token.generated != before {
 			t.Errorf("%s's token: %v, %d keys made", name, err, token.generated-before)
 		}

@@ -329,6 +329,12 @@ func actor(e Event) string {
 		name = e.Holder
 	case EnrolFailed:
 		name = e.Holder
+	case UnblockBegun:
+		name = e.Holder
+	case Unblocked:
+		name = e.Holder
+	case UnblockFailed:
+		name = e.Holder
 	case Reviewed:
 		name = e.Holder
 	case Approved:

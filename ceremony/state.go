@@ -54,6 +54,7 @@ type State struct {
 	people     []person
 	enrolTries map[uint32]int        // serial → how often it was asked for a key
 	enrolling  map[uint32]string     // serial → holder: a key may be on the token, but is not enrolled
+	unblocking map[uint32]bool       // serials of tokens that were shown a PUK
 	documents  []document            // empty before freeze
 	signing    map[keyRole]uint32    // keyid and role → serial of the token that was asked to sign
 	signedAt   map[keyRole]time.Time // of signatures made here; others were seen at freeze
@@ -125,6 +126,9 @@ var allowed = map[string][]Step{
 	EnrolBegun{}.Kind():      {StepEnrolment},
 	Enrolled{}.Kind():        {StepEnrolment},
 	EnrolFailed{}.Kind():     {StepEnrolment},
+	UnblockBegun{}.Kind():    {StepRollCall, StepEnrolment, StepFreeze, StepReview, StepSign},
+	Unblocked{}.Kind():       {StepRollCall, StepEnrolment, StepFreeze, StepReview, StepSign},
+	UnblockFailed{}.Kind():   {StepRollCall, StepEnrolment, StepFreeze, StepReview, StepSign},
 	Dropped{}.Kind():         {StepEnrolment},
 	Queued{}.Kind():          {StepReview, StepSign, StepConfirm, StepExport, StepClose},
 	Redrafted{}.Kind():       {StepReview, StepSign, StepConfirm, StepExport, StepClose},

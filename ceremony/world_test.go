@@ -281,7 +281,7 @@ func (w *world) enrolOn(s *Session, holder string, token *softToken) error {
 	if err != nil {
 		return err
 	}
-	err = s.Enrol(context.Background(), v, holder, testPIN(w.t, token.pin), testPIN(w.t, freshPIN), 0)
+	err = s.Enrol(context.Background(), v, Enrolling{Holder: holder, PIN: testPIN(w.t, token.pin), NewPIN: testPIN(w.t, freshPIN)})
 	if err == nil {
 		token.pin = freshPIN
 	}

@@ -172,7 +172,7 @@ func (a *App) screenOf(step ceremony.Step) Screen {
 	case ceremony.StepRollCall:
 		return &rollCallScreen{stage: s}
 	case ceremony.StepEnrolment:
-		return &enrolScreen{stage: s, tried: map[uint32]bool{}}
+		return &enrolScreen{stage: s}
 	case ceremony.StepFreeze:
 		return &freezeScreen{stage: s}
 	case ceremony.StepReview:

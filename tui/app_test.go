@@ -306,7 +306,9 @@ func scenes() []scene {
 			s.insert(r, 0)
 			s.typed("123456", "enter")
 			s.typed("271828", "enter")
-			s.typed("271828")
+			s.typed("271828", "enter")
+			s.typed("31415926", "enter")
+			s.typed("31415926")
 			s.keep = true
 			s.key("enter")
 			return s
@@ -319,6 +321,55 @@ func scenes() []scene {
 			s.typed("123456", "enter")
 			s.typed("271828", "enter")
 			s.typed("271828", "enter")
+			s.typed("31415926", "enter")
+			s.typed("31415926", "enter")
+			return s
+		}},
+		{"enrolment backup", func(t *testing.T) *stand {
+			r := roomtest.Genesis()
+			r.At = ceremony.StepEnrolment
+			r.Backups = map[string]bool{"Alice": true}
+			s := hold(t, r, r.Tray())
+			s.insert(r, 0)
+			s.typed("123456", "enter")
+			s.typed("271828", "enter")
+			s.typed("271828", "enter")
+			s.typed("31415926", "enter")
+			s.typed("31415926", "enter")
+			s.insert(r, 0)
+			return s
+		}},
+		{"enrolment left key", func(t *testing.T) *stand {
+			r := roomtest.Genesis()
+			r.At = ceremony.StepEnrolment
+			r.Tokens[1].Blank, r.Tokens[1].Left = false, "Bob"
+			s := hold(t, r, r.Tray())
+			s.insert(r, 1)
+			return s
+		}},
+		{"roll call blocked", func(t *testing.T) *stand {
+			r := roomtest.Rotation()
+			r.At = ceremony.StepRollCall
+			r.Tokens[0].Retries = 0
+			s := hold(t, r, nil)
+			s.insert(r, 0)
+			return s
+		}},
+		{"unblock last try", func(t *testing.T) *stand {
+			r := roomtest.Rotation()
+			r.At = ceremony.StepSign
+			r.Tokens[0].Retries, r.Tokens[0].PUKTries = 0, 1
+			s := hold(t, r, nil)
+			s.insert(r, 0)
+			s.key("u")
+			return s
+		}},
+		{"unblock PUK blocked", func(t *testing.T) *stand {
+			r := roomtest.Rotation()
+			r.At = ceremony.StepSign
+			r.Tokens[0].Retries, r.Tokens[0].PUKTries = 0, -1
+			s := hold(t, r, nil)
+			s.insert(r, 0)
 			return s
 		}},
 		{"freeze", func(t *testing.T) *stand {

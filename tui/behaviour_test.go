@@ -2,6 +2,7 @@ package tui
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -430,6 +431,8 @@ func TestGenesisByKeyboard(t *testing.T) {
 		s.typed("123456", "enter")
 		s.typed("271828", "enter")
 		s.typed("271828", "enter")
+		s.typed("31415926", "enter")
+		s.typed("31415926", "enter")
 		r.Tray().Remove(i)
 		s.tick()
 	}
@@ -542,4 +545,64 @@ func TestFindingGoesRoundThePages(t *testing.T) {
 	s.sees("No page has Mallory.")
 	s.key("/", "esc", "space")
 	s.sees("page 2 of 6")
+}
+
+// Bob's third wrong PIN blocks his token in the middle of the ceremony. Nothing is
+// tried by itself: he is offered the PUK, mistypes it once, and signs in the end.
+func TestBlockedPINIsSetAnewWithThePUK(t *testing.T) {
+	r := roomtest.Rotation()
+	r.At = ceremony.StepSign
+	for i := range r.People {
+		r.People[i].Reviewed = true
+	}
+	bob := r.Tokens[slices.IndexFunc(r.Tokens, func(k *roomtest.Token) bool { return k.Holder == "Bob" })]
+	bob.PIN, bob.PUK, bob.Retries = "271828", "31415926", 1
+	s := hold(t, r, nil)
+	s.insert(r, slices.Index(r.Tokens, bob))
+	s.sayWords(r)
+	s.typed(fmt.Sprint(bob.Serial), "enter")
+	s.typed("111111", "enter")
+	s.sees("is blocked")
+	s.sees("PUK: 3 tries left.")
+	s.sees("u unblock with PUK")
+	try := func(puk string) {
+		s.key("u")
+		s.typed(puk, "enter")
+		s.typed("161803", "enter")
+		s.typed("161803", "enter")
+	}
+	try("99999999")
+	s.sees("The token refused the PUK; 2 tries left.")
+	s.tick()
+	s.sees("PUK: 2 tries left.")
+	try("31415926")
+	s.sees(fmt.Sprintf("Token %d has its new PIN.", bob.Serial))
+	s.tick()
+	s.sayWords(r)
+	s.typed("161803", "enter")
+	s.sees("Bob signed")
+	if got := strings.Count(strings.Join(r.Calls(), "\n"), "Unblock"); got != 2 {
+		t.Errorf("the PUK was sent %d times, want twice", got)
+	}
+}
+
+// A weak or mistyped new PIN must not cost a try of the PUK.
+func TestNothingIsSentBeforeTheNewPINIsGood(t *testing.T) {
+	r := roomtest.Rotation()
+	r.At = ceremony.StepSign
+	r.Tokens[0].Retries = 0
+	s := hold(t, r, nil)
+	s.insert(r, 0)
+	s.key("u")
+	s.typed("31415926", "enter")
+	s.typed("111111", "enter")
+	s.typed("111111", "enter")
+	s.sees("fewer than 3 different digits")
+	s.typed("271828", "enter")
+	s.typed("271829", "enter")
+	s.sees("The two new PINs differ.")
+	s.key("esc")
+	if calls := strings.Join(r.Calls(), "\n"); strings.Contains(calls, "Unblock") {
+		t.Errorf("something was sent:\n%s", calls)
+	}
 }

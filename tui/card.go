@@ -188,6 +188,13 @@ func (c *card) refused(act ceremony.Act, err error) {
 	case errors.As(err, &refused):
 		c.v.Info.Retries = refused.Retries
 	case errors.Is(err, hsm.ErrTouchTimeout):
+	case errors.Is(err, hsm.ErrBlocked):
+		v := c.v
+		v.Info.Retries = 0
+		c.s.putAway()
+		c.s.tell(n)
+		c.s.seeBlocked(v)
+		return
 	default:
 		c.s.putAway()
 		c.s.tell(n)

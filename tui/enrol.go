@@ -2,6 +2,7 @@ package tui
 
 import (
 	"context"
+	"slices"
 
 	tea "charm.land/bubbletea/v2"
 
@@ -17,12 +18,17 @@ type enrolScreen struct {
 	name    string            // the chosen holder
 	token   *ceremony.Visitor // the token that is to make the key
 	form    form
+	answers enrolAnswers
 	working bool
-	tried   map[uint32]bool // tokens whose enrolment was begun here: the key in them is theirs to take
+}
+
+// enrolAnswers are the fields of the form; nil where one is not asked for.
+type enrolAnswers struct {
+	serial, pin, newPIN, pinAgain, puk, newPUK, pukAgain *field
 }
 
 // erases reports that going on would destroy a key.
-func (s *enrolScreen) erases(v ceremony.Visitor) bool { return !v.Blank && !s.tried[v.Info.Serial] }
+func erases(v ceremony.Visitor) bool { return !v.Blank && v.Left == "" }
 
 func (s *enrolScreen) Title() string { return "enrolment" }
 
@@ -72,7 +78,7 @@ func (s *enrolScreen) Body(w, _ int) Page {
 	}
 	p.Foot = append(s.said(w), s.app.blindLines(w)...)
 	return Page{Lines: p.Lines, Foot: append(p.Foot, blank,
-		ln(sp(strong, "%s", who), sp(plain, ", put in the YubiKey that is to be yours.")))}
+		ln(sp(strong, "%s", who), sp(plain, ", put in the YubiKey that is to be %s.", say.ToBe(s.holder()))))}
 }
 
 func enrolLine(h ceremony.Participant, chosen bool) Line {
@@ -81,8 +87,14 @@ func enrolLine(h ceremony.Participant, chosen bool) Line {
 		mark = sp(strong, " > ")
 	}
 	switch {
-	case h.Enrolled && len(h.Serials) > 0:
-		state = sp(good, "%s  token %d has made its key", say.OK, h.Serials[0])
+	case h.Enrolled && len(h.Made) > 1:
+		state = sp(good, "%s  tokens %d and %d have made their keys", say.OK, h.Made[0], h.Made[1])
+	case h.Enrolled && len(h.Made) > 0:
+		state = sp(good, "%s  token %d has made its key", say.OK, h.Made[0])
+	case h.Backup && len(h.Made) > 0:
+		state = sp(plain, "token %d has made its key; no backup yet", h.Made[0])
+	case h.Backup:
+		state = sp(plain, "has a key; no backup yet")
 	case h.Enrolled:
 		state = sp(good, "%s  has a key", say.OK)
 	case h.Presence == ceremony.Away:
@@ -101,8 +113,12 @@ func (s *enrolScreen) tokenPage(w int) Page {
 	if !v.Blank {
 		slot = "slot 9c holds a key"
 	}
+	as := ""
+	if s.holder().Backup {
+		as = " as backup"
+	}
 	p := Page{Lines: []Line{
-		ln(sp(strong, "%s", who), sp(plain, " enrols YubiKey "), sp(strong, "%d", v.Info.Serial)),
+		ln(sp(strong, "%s", who), sp(plain, " enrols YubiKey "), sp(strong, "%d", v.Info.Serial), sp(plain, "%s", as)),
 		say1(plain, "firmware %s, %s, %s", v.Info.Firmware, slot, say.Tries(v.Info.Retries)), blank,
 	}}
 	if s.working {
@@ -111,7 +127,10 @@ func (s *enrolScreen) tokenPage(w int) Page {
 		p.Lines = append(p.Lines, para(w, touchIn, plain, text.Clean("Making a key takes a few seconds."))...)
 		return p
 	}
-	if s.erases(*v) {
+	if v.Left != "" {
+		p.Lines = append(append(p.Lines, para(w, 0, plain, say.Left(*v))...), blank)
+	}
+	if erases(*v) {
 		p.Lines = append(p.Lines, noticeLines(w, say.Notice{
 			What: text.Clean("This token already holds a key. Going on destroys that key for ever."),
 			Do:   text.Clean("If you are not certain, esc, and take another token."),
@@ -137,26 +156,34 @@ func (s *enrolScreen) Keys() []Key {
 	switch {
 	case s.busy != 0:
 		return nil
+	case s.token != nil && s.token.Left != "":
+		return append(s.form.keys("take the key", s.enrol), back("put it away", s.away))
 	case s.token != nil:
 		return append(s.form.keys("make the key", s.enrol), back("put it away", s.away))
 	}
-	return []Key{
+	return append([]Key{
 		on("up/down", "choose", now(func() { s.move(-1) }), "up"), on("", "", now(func() { s.move(1) }), "down"),
 		on("l", "look again", now(s.app.lookAgain), "l"),
 		on("d", "leave somebody out", s.dropHolder, "d"),
-	}
+	}, s.unblockKeys()...)
 }
 
 func (s *enrolScreen) dropHolder() tea.Cmd {
 	who, session := s.holder().Name, s.app.session
+	on, about := s.holder().Dropping(), []text.Safe{
+		text.F("Leave %s out of the new repository?", who),
+		text.Clean("The draft is made without this holder. This is an exception: why, and by whom it was decided, goes on record."),
+	}
+	if s.holder().Backup {
+		about = []text.Safe{
+			text.F("Leave %s's backup out?", who),
+			text.F("The draft is made without it; %s's first key stays. This is an exception: why, and by whom it was decided, goes on record.", who),
+		}
+	}
 	return s.app.open(decide(s.stage, decision{
-		title: "leave out", on: "holder " + who,
-		about: []text.Safe{
-			text.F("Leave %s out of the new repository?", who),
-			text.Clean("The draft is made without this holder. This is an exception: why, and by whom it was decided, goes on record."),
-		},
+		title: "leave out", on: on, about: about,
 		do:    func(why string, by []string) error { return session.Drop(who, why, by) },
-		after: func() { s.good("On record: %s is left out.", who) },
+		after: func() { s.good("On record: %s is left out.", on) },
 	}))
 }
 
@@ -167,6 +194,7 @@ func (s *enrolScreen) pasted(t string)         { s.form.current().pasted(t) }
 func (s *enrolScreen) waiting() bool { return s.token == nil && s.busy == 0 }
 
 func (s *enrolScreen) left(reader string) tea.Cmd {
+	s.blocked = nil
 	if s.token != nil && s.token.Reader == reader && s.busy == 0 {
 		s.away()
 		s.tell(say.Notice{What: text.Clean("The token was taken out."), Kept: text.Clean("Nothing was changed on it.")})
@@ -186,17 +214,27 @@ func (s *enrolScreen) arrived(v ceremony.Visitor, err error) tea.Cmd {
 		s.tell(say.Trouble(err))
 		return nil
 	case v.Info.Retries == 0:
-		s.tell(say.Trouble(hsm.ErrBlocked))
+		s.clear()
+		s.seeBlocked(v)
 		return nil
 	}
+	s.blocked = nil
 	switch p, ok := say.Find(s.app.state, v.Holder); {
 	case ok && p.Enrolled:
 		if s.news.Empty() {
 			s.tell(say.Notice{What: text.F("Token %d is %s's already.", v.Info.Serial, v.Holder), Do: text.Clean("Take it out.")})
 		}
 		return nil
+	case ok && slices.Contains(p.Made, v.Info.Serial):
+		if s.news.Empty() {
+			s.tell(say.Notice{What: say.MadeFirst(v, p.Name)})
+		}
+		return nil
+	case v.Counts:
+		s.tell(say.Notice{What: say.Needed(v)})
+		return nil
 	case ok:
-		s.name = p.Name // who put it in at the roll call
+		s.name = p.Name // who put it in at the roll call, or whose key is in it
 	}
 	s.clear()
 	s.token, s.form = &v, s.fields(v)
@@ -205,65 +243,101 @@ func (s *enrolScreen) arrived(v ceremony.Visitor, err error) tea.Cmd {
 
 func (s *enrolScreen) fields(v ceremony.Visitor) form {
 	var f form
-	if s.erases(v) {
-		f.fields = append(f.fields, newField("serial, to destroy its key"))
+	add := func(fl *field, note string, args ...any) *field {
+		if note != "" {
+			fl.note = sp(plain, note, args...)
+		}
+		f.fields = append(f.fields, fl)
+		return fl
 	}
-	current := newPINField(s.app.mono, "current PIN")
-	current.note = sp(plain, "a new YubiKey's PIN is 123456")
-	fresh := newPINField(s.app.mono, "new PIN")
-	fresh.note = sp(plain, "%d to %d characters", hsm.MinPIN, hsm.MaxPIN)
-	f.fields = append(f.fields, current, fresh, newPINField(s.app.mono, "new PIN again"))
+	secret := func(label string) *field { return newPINField(s.app.mono, "%s", label) }
+	s.answers = enrolAnswers{}
+	a := &s.answers
+	if v.Left != "" {
+		a.pin = add(secret("its PIN"), "%s", say.Tries(v.Info.Retries))
+		return f
+	}
+	if erases(v) {
+		a.serial = add(newField("serial, to destroy its key"), "")
+	}
+	a.pin = add(secret("current PIN"), "a new YubiKey's PIN is 123456")
+	a.newPIN = add(secret("new PIN"), "%s", say.NewPIN())
+	a.pinAgain = add(secret("new PIN again"), "")
+	if !v.Guard.PUK.Factory {
+		a.puk = add(secret("present PUK"), "%s", say.PresentPUK(v))
+	}
+	a.newPUK = add(secret("new PUK"), "%s", say.NewPUK())
+	a.pukAgain = add(secret("new PUK again"), "")
 	return f
 }
 
 // enrol checks what was typed and has the token make the key.
 func (s *enrolScreen) enrol() tea.Cmd {
-	n := len(s.form.fields)
-	current, fresh, again := s.form.fields[n-3], s.form.fields[n-2], s.form.fields[n-1]
-	if again.pin.flooded() {
+	if s.form.flooded() {
 		return nil
 	}
+	v, a := *s.token, s.answers
 	if s.form.missing() {
 		s.tell(say.Notice{What: text.F("%s: %d to %d characters.", s.form.current().label, hsm.MinPIN, hsm.MaxPIN), Kept: text.Clean("Nothing was sent to the token.")})
 		return nil
 	}
-	v, erase := *s.token, uint32(0)
-	if s.erases(v) {
-		if erase = v.Info.Serial; !say.IsSerial(s.form.fields[0].text(), erase) {
+	e := ceremony.Enrolling{Holder: s.holder().Name}
+	if a.serial != nil {
+		if e.Erase = v.Info.Serial; !say.IsSerial(a.serial.text(), e.Erase) {
 			s.tell(say.Notice{What: text.F("That is not the serial of this token, %d.", v.Info.Serial), Kept: text.Clean("Nothing was sent to the token.")})
-			s.form.at = 0
+			s.form.to(a.serial)
 			return nil
 		}
 	}
-	if !fresh.pin.pin.Equal(&again.pin.pin) {
-		fresh.pin.wipe()
-		again.pin.wipe()
-		s.form.at = n - 2
-		s.tell(say.Notice{What: text.Clean("The two new PINs differ."), Kept: text.Clean("Nothing was sent to the token."), Do: text.Clean("Type the new PIN again, twice.")})
+	if v.Left == "" && !(s.goodPair("PIN", a.newPIN, a.pinAgain, hsm.CheckNewPIN(a.newPIN.secret(), v.Info)) &&
+		s.goodPair("PUK", a.newPUK, a.pukAgain, hsm.CheckNewPUK(a.newPUK.secret(), a.newPIN.secret(), v.Info))) {
 		return nil
 	}
-	again.pin.wipe()
-	return s.make(v, current.pin.take(), fresh.pin.take(), erase)
+	e.PIN, e.NewPIN, e.PUK, e.NewPUK = a.pin.taken(), a.newPIN.taken(), a.puk.taken(), a.newPUK.taken()
+	s.form.wipe()
+	return s.make(v, e)
 }
 
-func (s *enrolScreen) make(v ceremony.Visitor, current, fresh *hsm.PIN, erase uint32) tea.Cmd {
-	who, session := s.holder().Name, s.app.session
+// goodPair reports whether a new PIN or PUK is good and was typed twice the same; else it says what is wrong, and both are typed again.
+func (s *enrolScreen) goodPair(what string, first, again *field, weak error) bool {
+	n, ok := pairTrouble(what, first, again, weak)
+	if !ok {
+		s.form.to(first)
+		s.tell(n)
+	}
+	return ok
+}
+
+// pairTrouble says what is wrong with a new PIN or PUK that was typed twice, and empties both.
+func pairTrouble(what string, first, again *field, weak error) (say.Notice, bool) {
+	n := say.Differ(what)
+	switch {
+	case weak != nil:
+		n = say.Trouble(weak)
+	case first.secret().Equal(again.secret()):
+		return say.Notice{}, true
+	}
+	first.pin.wipe()
+	again.pin.wipe()
+	return n, false
+}
+
+func (s *enrolScreen) make(v ceremony.Visitor, e ceremony.Enrolling) tea.Cmd {
+	session := s.app.session
 	s.clear()
 	s.working = true
 	cmd := s.app.do(func(ctx context.Context) error {
-		defer current.Wipe()
-		defer fresh.Wipe()
-		return session.Enrol(ctx, v, who, current, fresh, erase)
+		defer e.Wipe()
+		return session.Enrol(ctx, v, e)
 	}, func(err error) tea.Cmd {
 		s.busy, s.working, s.token = 0, false, nil
 		s.form.wipe()
 		if err != nil {
-			s.tried[v.Info.Serial] = true
 			s.tell(say.Trouble(err))
 			return nil
 		}
 		s.name = ""
-		s.good("%s's token %d has made its key. Take it out and keep it.", who, v.Info.Serial)
+		s.good("%s's token %d has made its key. Take it out and keep it.", e.Holder, v.Info.Serial)
 		return nil
 	})
 	s.busy = s.app.lastOp

@@ -8,6 +8,7 @@ import (
 
 	tea "charm.land/bubbletea/v2"
 
+	"conclave/hsm"
 	"conclave/tui/text"
 )
 
@@ -191,6 +192,25 @@ func (f *form) keys(verb string, submit func() tea.Cmd) []Key {
 		return []Key{next}
 	}
 	return []Key{next, on("up", "back", now(f.prev), "up", "shift+tab").less()}
+}
+
+// to goes to a field of the form.
+func (f *form) to(fl *field) { f.at = max(0, slices.Index(f.fields, fl)) }
+
+// flooded reports that a token types into one of the fields.
+func (f *form) flooded() bool {
+	return slices.ContainsFunc(f.fields, func(fl *field) bool { return fl.pin != nil && fl.pin.flooded() })
+}
+
+// secret is what was typed into a field for a PIN; it stays there.
+func (f *field) secret() *hsm.PIN { return &f.pin.pin }
+
+// taken is the PIN of a field, which forgets it; nil where it is not asked for.
+func (f *field) taken() *hsm.PIN {
+	if f == nil {
+		return nil
+	}
+	return f.pin.take()
 }
 
 // wipe forgets every PIN in the form.

@@ -37,6 +37,8 @@ func TestGenesisByKeyboardWithARealSession(t *testing.T) {
 		s.typed("123456", "enter")
 		s.typed("271828", "enter")
 		s.typed("271828", "enter")
+		s.typed("31415926", "enter")
+		s.typed("31415926", "enter")
 		look()
 		d.Remove(i)
 		s.tick()

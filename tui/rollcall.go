@@ -77,7 +77,7 @@ func (s *rollCallScreen) Keys() []Key {
 			return s.act(s.app.session.CloseRollCall, nil, nil)
 		}, "enter"))
 	}
-	return s.idle(keys...)
+	return s.idle(append(keys, s.unblockKeys()...)...)
 }
 
 // answer answers for the chosen participant and goes on to the next.
@@ -104,7 +104,7 @@ func (s *rollCallScreen) nextUnasked() {
 }
 
 func (s *rollCallScreen) waiting() bool       { return s.busy == 0 }
-func (s *rollCallScreen) left(string) tea.Cmd { return nil }
+func (s *rollCallScreen) left(string) tea.Cmd { s.blocked = nil; return nil }
 
 func (s *rollCallScreen) arrived(v ceremony.Visitor, err error) tea.Cmd {
 	switch {
@@ -113,8 +113,10 @@ func (s *rollCallScreen) arrived(v ceremony.Visitor, err error) tea.Cmd {
 		return nil
 	case v.Holder == "":
 		s.tell(say.Stranger(v))
+		s.seeBlocked(v)
 		return nil
 	}
+	s.seeBlocked(v)
 	session := s.app.session
 	return s.act(func() error { return session.Arrive(v.Holder, v.Info.Serial) }, nil, func() {
 		s.good("%s is here, token %d.", v.Holder, v.Info.Serial)

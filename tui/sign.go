@@ -51,7 +51,7 @@ func (s *signScreen) Keys() []Key {
 	} else {
 		keys = append(keys, on("e", "go on partial", s.partial, "e"))
 	}
-	return s.idle(append(keys,
+	return s.idle(append(append(keys, s.unblockKeys()...),
 		on("x", "exception", s.exception, "x"),
 		on("l", "look again", now(s.app.lookAgain), "l"),
 		on("w", "words", s.witness, "w", "ctrl+w").less(), s.queueKey(), s.changeKey())...)
@@ -107,6 +107,7 @@ func (s *signScreen) waiting() bool { return s.card == nil && s.busy == 0 }
 
 // left says that a token was taken out. While it signs, the act itself tells.
 func (s *signScreen) left(reader string) tea.Cmd {
+	s.blocked = nil
 	if s.card == nil || s.card.v.Reader != reader || s.card.signing() {
 		return nil
 	}
@@ -130,6 +131,10 @@ func (s *signScreen) arrived(v ceremony.Visitor, err error) tea.Cmd {
 	switch {
 	case err != nil:
 		s.tell(say.Trouble(err))
+		return nil
+	case v.Info.Retries == 0:
+		s.clear()
+		s.seeBlocked(v)
 		return nil
 	case v.Holder != "" && say.MustReview(s.app.state, v.Holder) && len(v.Done) == 0:
 		return s.app.open(&reviewScreen{stage: stage{app: s.app}, only: v.Holder, done: s.app.lookAgain})

@@ -3,6 +3,7 @@ package tui
 import (
 	tea "charm.land/bubbletea/v2"
 
+	"conclave/ceremony"
 	"conclave/tui/say"
 	"conclave/tui/text"
 )
@@ -13,6 +14,8 @@ type stage struct {
 	busy   opID // the effect that is under way, 0 for none
 	notice []say.Notice
 	news   text.Safe // good news, said once
+
+	blocked *ceremony.Visitor // the token that is in and whose PIN is blocked
 }
 
 // Update has nothing to do for most screens.
@@ -55,6 +58,9 @@ func (s *stage) said(w int) []Line {
 	}
 	for _, n := range s.notice {
 		lines = append(lines, noticeLines(w, n)...)
+	}
+	if s.blocked != nil {
+		lines = append(lines, noticeLines(w, say.Blocked(*s.blocked))...)
 	}
 	if len(lines) > 0 {
 		lines = append([]Line{blank}, lines...)

@@ -18,10 +18,12 @@ import (
 )
 
 // practicePIN is what every practice token's PIN becomes when it is enrolled: e, so that nobody
-// takes it for a real one. factoryPIN is what a new YubiKey has.
+// takes it for a real one; its PUK becomes pi in a rehearsal that plays itself. factoryPIN and factoryPUK are what a new YubiKey has.
 const (
 	practicePIN = "271828"
+	practicePUK = "31415926"
 	factoryPIN  = "123456"
+	factoryPUK  = "12345678"
 )
 
 // practiceNames are the people of a rehearsal. There are as many as PC/SC has readers.

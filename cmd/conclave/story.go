@@ -92,13 +92,12 @@ func (t *story) enrol(ctx context.Context) error {
 
 func (t *story) enrolOne(ctx context.Context, name string) error {
 	return t.withToken(ctx, name, func(v ceremony.Visitor) error {
-		current, fresh, err := t.practicePINs(name)
-		if err != nil {
-			return err
+		e, err := t.practiceSecrets(name)
+		defer e.Wipe()
+		if err == nil {
+			err = t.s.Enrol(ctx, v, e)
 		}
-		defer current.Wipe()
-		defer fresh.Wipe()
-		if err := t.s.Enrol(ctx, v, name, current, fresh, 0); err != nil {
+		if err != nil {
 			return err
 		}
 		t.tell("enrolment   %-6s token %d: key made in 9c, PIN and touch always", name, v.Info.Serial)
@@ -106,20 +105,28 @@ func (t *story) enrolOne(ctx context.Context, name string) error {
 	})
 }
 
-// practicePINs are the PIN that name's token has and the one that it gets. A token whose enrolment was
-// cut off may have its new PIN already.
-func (t *story) practicePINs(name string) (current, fresh *hsm.PIN, err error) {
-	has := factoryPIN
-	if t.r.person(name).card.HasPIN(practicePIN) {
-		has = practicePIN
+// practiceSecrets are the PIN and PUK that name's token has and those that it gets. A token whose
+// enrolment was cut off may have its new ones already.
+func (t *story) practiceSecrets(name string) (ceremony.Enrolling, error) {
+	e := ceremony.Enrolling{Holder: name}
+	card, pin, puk := t.r.person(name).card, factoryPIN, factoryPUK
+	if card.HasPIN(practicePIN) {
+		pin = practicePIN
 	}
-	if current, err = hsm.NewPIN([]byte(has)); err != nil {
-		return nil, nil, err
+	if card.HasPUK(practicePUK) {
+		puk = practicePUK
 	}
-	if fresh, err = hsm.NewPIN([]byte(practicePIN)); err != nil {
-		return nil, nil, err
+	for _, secret := range []struct {
+		digits string
+		into   **hsm.PIN
+	}{{pin, &e.PIN}, {practicePIN, &e.NewPIN}, {puk, &e.PUK}, {practicePUK, &e.NewPUK}} {
+		made, err := hsm.NewPIN([]byte(secret.digits))
+		if err != nil {
+			return e, err
+		}
+		*secret.into = made
 	}
-	return current, fresh, nil
+	return e, nil
 }
 
 func (t *story) freeze(context.Context) error {

@@ -107,7 +107,7 @@ func (r *room) gather() {
 	}
 	must(t, s.CloseRollCall())
 	for _, name := range r.people {
-		must(t, s.Enrol(t.Context(), r.look(name), name, hsmtest.PIN(t, tokenPIN), hsmtest.PIN(t, freshPIN), 0))
+		must(t, s.Enrol(t.Context(), r.look(name), ceremony.Enrolling{Holder: name, PIN: hsmtest.PIN(t, tokenPIN), NewPIN: hsmtest.PIN(t, freshPIN)}))
 	}
 	must(t, s.Freeze())
 	for _, name := range r.people {

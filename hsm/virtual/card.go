@@ -436,3 +436,10 @@ func (c *Card) HasPIN(pin string) bool {
 	defer c.mu.Unlock()
 	return bytes.Equal(c.pin.Value, pad(pin)[:secretLength])
 }
+
+// HasPUK is HasPIN for the PUK.
+func (c *Card) HasPUK(puk string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return bytes.Equal(c.puk.Value, pad(puk)[:secretLength])
+}

@@ -4,7 +4,6 @@ import (
 	"slices"
 
 	"conclave/ceremony"
-	"conclave/hsm"
 	"conclave/tui/room"
 	"conclave/tui/say"
 	"conclave/tui/text"
@@ -18,8 +17,9 @@ func (d *dialogue) enrolment(st room.State) error {
 		d.skipped = nil
 		holder, _ = d.nextHolder(st)
 	}
+	p, _ := say.Find(st, holder)
 	a, err := d.await([]string{"skip", "holder", "drop"},
-		"%s, put in the YubiKey that is to be yours, or type skip, holder NAME or drop NAME", holder)
+		"%s, put in the YubiKey that is to be %s, or type skip, holder NAME or drop NAME", holder, say.ToBe(p))
 	switch {
 	case err != nil:
 		return err
@@ -76,7 +76,8 @@ func (d *dialogue) drop(typed string) error {
 	if !ok {
 		return nil
 	}
-	why, by, err := d.decision("holder "+name, text.F("leaving %s out of the new repository", name))
+	p, _ := say.Find(d.s.State(), name)
+	why, by, err := d.decision(p.Dropping(), text.F("leaving the %s out of the new repository", p.Dropping()))
 	if err != nil {
 		return err
 	}
@@ -84,35 +85,38 @@ func (d *dialogue) drop(typed string) error {
 		d.trouble(say.Trouble(err))
 		return nil
 	}
-	d.say("On record: %s is taken out of the draft.", name)
+	d.say("On record: %s is taken out of the draft.", p.Dropping())
 	return nil
 }
 
 func (d *dialogue) enrol(holder string, v ceremony.Visitor) error {
-	switch p, ok := say.Find(d.s.State(), v.Holder); {
+	p, ok := say.Find(d.s.State(), v.Holder)
+	switch {
 	case ok && p.Enrolled:
 		d.say("Token %d is %s's already. Take it out.", v.Info.Serial, v.Holder)
 		return nil
-	case ok && p.Name != holder:
+	case ok && slices.Contains(p.Made, v.Info.Serial):
+		d.print(say.MadeFirst(v, p.Name))
+		return nil
+	case v.Counts:
+		d.print(say.Needed(v))
+		return nil
+	case v.Info.Retries == 0:
+		return d.blocked(v)
+	case ok && p.Name != holder && v.Left == "":
 		d.say("Token %d was put in by %s at the roll call.", v.Info.Serial, p.Name)
+	}
+	if ok {
 		holder = p.Name
 	}
 	d.say("Token %d, firmware %s, %s.", v.Info.Serial, v.Info.Firmware, say.Tries(v.Info.Retries))
-	erase, ok, err := d.mayEnrol(holder, v)
-	if err != nil || !ok {
+	e := ceremony.Enrolling{Holder: holder}
+	defer func() { e.Wipe() }()
+	if ok, err := d.prepare(v, &e); err != nil || !ok {
 		return err
 	}
-	current, fresh, err := d.enrolPINs(v)
-	defer current.Wipe()
-	defer fresh.Wipe()
-	if err != nil {
-		return err
-	}
-	d.say("The token makes its key. Touch it when it blinks: it proves that the key works.")
-	err = d.atToken(func() error { return d.s.Enrol(d.ctx, v, holder, current, fresh, erase) })
-	if err != nil {
+	if err := d.atToken(func() error { return d.s.Enrol(d.ctx, v, e) }); err != nil {
 		delete(d.handled, v.Reader) // it may be tried again without taking it out
-		d.tried[v.Info.Serial] = true
 		d.trouble(say.Trouble(err))
 		return d.ctx.Err()
 	}
@@ -120,9 +124,37 @@ func (d *dialogue) enrol(holder string, v ceremony.Visitor) error {
 	return nil
 }
 
+// prepare asks for everything that the token is to be told.
+func (d *dialogue) prepare(v ceremony.Visitor, e *ceremony.Enrolling) (ok bool, err error) {
+	if v.Left != "" {
+		d.print(say.Left(v))
+		if ok, err = d.yes("Take the key on token %d for %s?", v.Info.Serial, v.Left); err != nil || !ok {
+			return false, err
+		}
+		if e.PIN, err = d.pin("PIN of %d, %s", v.Info.Serial, say.Tries(v.Info.Retries)); err != nil {
+			return false, err
+		}
+		d.say("Touch the token when it blinks: it proves that the key works.")
+		return true, nil
+	}
+	if e.Erase, ok, err = d.mayEnrol(e.Holder, v); err != nil || !ok {
+		return false, err
+	}
+	if err := d.enrolSecrets(v, e); err != nil {
+		return false, err
+	}
+	d.say("The token makes its key. Touch it when it blinks: it proves that the key works.")
+	return true, nil
+}
+
 // mayEnrol asks whether this is the token, and for its serial where a key would be lost.
 func (d *dialogue) mayEnrol(holder string, v ceremony.Visitor) (uint32, bool, error) {
-	if v.Blank || d.tried[v.Info.Serial] {
+	if v.Blank {
+		p, _ := say.Find(d.s.State(), holder)
+		if p.Backup {
+			ok, err := d.yes("Shall it make the key of %s's backup?", holder)
+			return 0, ok, err
+		}
 		ok, err := d.yes("Shall it make %s's key?", holder)
 		return 0, ok, err
 	}
@@ -135,27 +167,4 @@ func (d *dialogue) mayEnrol(holder string, v ceremony.Visitor) (uint32, bool, er
 		return 0, false, nil
 	}
 	return v.Info.Serial, true, nil
-}
-
-func (d *dialogue) enrolPINs(v ceremony.Visitor) (current, fresh *hsm.PIN, err error) {
-	current, err = d.pin("Current PIN of %d (a new YubiKey's PIN is 123456)", v.Info.Serial)
-	if err != nil {
-		return nil, nil, err
-	}
-	for {
-		if fresh, err = d.pin("New PIN of %d, %d to %d characters", v.Info.Serial, hsm.MinPIN, hsm.MaxPIN); err != nil {
-			return current, nil, err
-		}
-		again, err := d.pin("The new PIN again")
-		if err != nil {
-			return current, fresh, err
-		}
-		same := fresh.Equal(again)
-		again.Wipe()
-		if same {
-			return current, fresh, nil
-		}
-		fresh.Wipe()
-		d.say("%s The two new PINs differ. Nothing was sent to the token.", say.Stop)
-	}
 }

@@ -111,7 +111,9 @@ func (d *dialogue) rollCall(st room.State) error {
 		case err != nil:
 			return err
 		case a.reply.word == "":
-			d.arrived(a.token)
+			if err := d.arrived(a.token); err != nil {
+				return err
+			}
 		case a.reply.word == "done":
 			if err := d.s.CloseRollCall(); err != nil {
 				d.trouble(say.Trouble(err))
@@ -124,16 +126,18 @@ func (d *dialogue) rollCall(st room.State) error {
 	}
 }
 
-func (d *dialogue) arrived(v ceremony.Visitor) {
+func (d *dialogue) arrived(v ceremony.Visitor) error {
 	if v.Holder == "" {
 		d.trouble(say.Stranger(v))
-		return
-	}
-	if err := d.s.Arrive(v.Holder, v.Info.Serial); err != nil {
+	} else if err := d.s.Arrive(v.Holder, v.Info.Serial); err != nil {
 		d.trouble(say.Trouble(err))
-		return
+	} else {
+		d.say("%s is here, token %d.", v.Holder, v.Info.Serial)
 	}
-	d.say("%s is here, token %d.", v.Holder, v.Info.Serial)
+	if v.Info.Retries == 0 {
+		return d.blocked(v)
+	}
+	return nil
 }
 
 func (d *dialogue) answerFor(r reply) {

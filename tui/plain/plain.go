@@ -16,13 +16,17 @@
 //
 //	preflight   [again | exception [NAME] → reason → names]…  names of who read the clock
 //	roll call   tokens, here NAME, away NAME; then: done
-//	enrolment   per holder: a token → yes → current PIN → new PIN → new PIN again;
-//	            serial → … where the slot holds a key; or skip, holder NAME, drop NAME → reason → names
+//	enrolment   per key: a token → yes → current PIN → new PIN → new PIN again
+//	            (→ present PUK, where the token does not say that it has the factory's)
+//	            → new PUK → new PUK again; serial → … where the slot holds a key; yes → PIN where an
+//	            enrolment that was cut off left it; or skip, holder NAME, drop NAME → reason → names
 //	freeze      freeze
 //	review      each holder's name; then: sign
 //	sign        per token: the asked-for words in one line, or yes where its holder has typed
 //	            them before → PIN (→ touch, of a practice token);
 //	            with one try left the serial before the PIN; after a refusal: yes to try again;
+//	            a token whose PIN is blocked, here and at the steps before: yes (→ serial, at
+//	            the last try) → PUK → new PIN → new PIN again, or no;
 //	            then: done, and partial while signatures are missing; or words,
 //	            or exception [WHAT → ]reason → names,
 //	            or change → joins → goes → brings a new token → root's threshold → targets'
@@ -88,7 +92,7 @@ func run(ctx context.Context, o Options, s room.Session) error {
 	if o.Poll == 0 {
 		o.Poll = 300 * time.Millisecond
 	}
-	d := &dialogue{ctx: ctx, o: o, s: s, in: newInput(o.In), tried: map[uint32]bool{}}
+	d := &dialogue{ctx: ctx, o: o, s: s, in: newInput(o.In)}
 	return d.run()
 }
 
@@ -102,7 +106,6 @@ type dialogue struct {
 	handled map[string]bool // readers whose token has been dealt with
 	blind   string          // why tokens could not be seen, when last said
 	skipped []string        // holders whom enrolment comes back to last
-	tried   map[uint32]bool // tokens whose enrolment was begun here: the key in them is theirs to take
 }
 
 func (d *dialogue) run() error {

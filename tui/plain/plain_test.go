@@ -3,6 +3,7 @@ package plain
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"path/filepath"
 	"slices"
@@ -46,9 +47,9 @@ func lines(l ...string) string { return strings.Join(l, "\n") + "\n" }
 var genesisScript = lines(
 	"Alice",
 	"here Alice, Bob, Carol", "done",
-	"insert Alice", "yes", "123456", "271828", "271828", "remove Alice",
-	"insert Bob", "yes", "123456", "271828", "271828", "remove Bob",
-	"insert Carol", "yes", "123456", "271828", "271828", "remove Carol",
+	"insert Alice", "yes", "123456", "271828", "271828", "31415926", "31415926", "remove Alice",
+	"insert Bob", "yes", "123456", "271828", "271828", "31415926", "31415926", "remove Bob",
+	"insert Carol", "yes", "123456", "271828", "271828", "31415926", "31415926", "remove Carol",
 	"freeze",
 	"Alice", "Bob", "carol", "sign",
 	"insert Alice", "words", "271828", "remove Alice",
@@ -71,7 +72,7 @@ func TestGenesisByScript(t *testing.T) {
 func TestGenesisWithTouchesByScript(t *testing.T) {
 	s := roomtest.Genesis()
 	s.Manual = true
-	script := strings.ReplaceAll(genesisScript, "271828\nremove", "271828\ntouch\nremove")
+	script := strings.NewReplacer("271828\nremove", "271828\ntouch\nremove", "31415926\nremove", "31415926\ntouch\nremove").Replace(genesisScript)
 	script = strings.ReplaceAll(script, "words\n271828\ntouch\n", "words\n271828\ntouch\ntouch\n")
 	if out, err := talk(t, s, Options{Tray: s.Tray()}, script); err != nil {
 		t.Errorf("got %v\n%s", err, out)
@@ -191,7 +192,7 @@ func TestNoIsTheAnswerOfAnEmptyLine(t *testing.T) {
 func TestPINsAreReadWithoutEchoOnATerminal(t *testing.T) {
 	s := roomtest.Genesis()
 	asked := 0
-	pins := []string{"123456", "271828", "271828"}
+	pins := []string{"123456", "271828", "271828", "31415926", "31415926"}
 	read := func(prompt string) (*hsm.PIN, error) {
 		if asked == len(pins) {
 			return nil, io.EOF
@@ -271,5 +272,47 @@ func TestPicturesBesideTheExport(t *testing.T) {
 	}
 	if texts := qrtest.ZbarFile(t, filepath.Join(dir, "answer", "qr-001.png")); len(texts) != 1 || !strings.HasPrefix(texts[0], "$") {
 		t.Errorf("the picture says %q", texts)
+	}
+}
+
+// The third wrong PIN blocks Bob's token; the PUK is offered, mistyped once, and gives it a new PIN.
+func TestBlockedPINIsSetAnewWithThePUK(t *testing.T) {
+	s := roomtest.Rotation()
+	s.At = ceremony.StepSign
+	for i := range s.People {
+		s.People[i].Reviewed = true
+	}
+	bob := s.Tokens[slices.IndexFunc(s.Tokens, func(k *roomtest.Token) bool { return k.Holder == "Bob" })]
+	bob.PIN, bob.PUK, bob.Retries = "271828", "31415926", 1
+	out, err := talk(t, s, Options{Tray: s.Tray(), AutoTouch: true}, lines(
+		"insert Bob", wordsFor(t, s, "Bob"), fmt.Sprint(bob.Serial), "111111",
+		"yes", "99999999", "111111", "161803", "161803",
+		"yes", "31415926", "161803", "161804", "161803", "161803",
+		wordsFor(t, s, "Bob"), "161803"))
+	if !errors.Is(err, ErrInterrupted) {
+		t.Errorf("got %v", err)
+	}
+	for _, want := range []string{
+		"with the PUK now? PUK: 3 tries left.", "Refuse the new PIN: it has fewer than 3 different digits",
+		"The token refused the PUK; 2 tries left.", "PUK: 2 tries left.", "The two new PINs differ.",
+		"has its new PIN", "That is all of Bob.",
+	} {
+		if !strings.Contains(out, want) {
+			t.Errorf("%q was not said:\n%s", want, out)
+		}
+	}
+}
+
+// The enrolment was cut off after the token had made its key: it is taken, and nobody is asked to lose it.
+func TestKeyOfACutOffEnrolmentIsTaken(t *testing.T) {
+	s := roomtest.Genesis()
+	s.At = ceremony.StepEnrolment
+	s.Tokens[0].Blank, s.Tokens[0].Left, s.Tokens[0].PIN = false, "Alice", "271828"
+	out, _ := talk(t, s, Options{Tray: s.Tray(), AutoTouch: true}, lines("insert Alice", "yes", "271828"))
+	if !strings.Contains(out, "That key is taken as it is") || strings.Contains(out, "lost for ever") {
+		t.Errorf("it says:\n%s", out)
+	}
+	if !strings.Contains(out, "Alice's token 90000001 has made its key.") {
+		t.Errorf("it was not taken:\n%s", out)
 	}
 }

@@ -62,6 +62,9 @@ func (d *dialogue) closeSigning(st room.State) error {
 
 // visit lets the holder of a token review, type the words, and sign.
 func (d *dialogue) visit(v ceremony.Visitor) error {
+	if v.Info.Retries == 0 {
+		return d.blocked(v)
+	}
 	if v.Holder == "" || len(v.Acts) == 0 {
 		d.trouble(say.Useless(v))
 		return d.lateReview(v)
@@ -162,6 +165,10 @@ func (d *dialogue) acts(v ceremony.Visitor) error {
 			return nil
 		}
 		d.trouble(say.SignTrouble(err, left[0]))
+		if errors.Is(err, hsm.ErrBlocked) {
+			v.Info.Retries = 0
+			return d.offerUnblock(v)
+		}
 		var again bool
 		if v, again, err = d.tryAgain(v, err); err != nil || !again {
 			return err
@@ -196,9 +203,6 @@ func (d *dialogue) tryAgain(v ceremony.Visitor, why error) (ceremony.Visitor, bo
 		v.Info.Retries = pin.Retries
 	case !errors.Is(why, hsm.ErrTouchTimeout):
 		delete(d.handled, v.Reader) // whatever it was, the token is looked at anew
-		if errors.Is(why, hsm.ErrBlocked) {
-			d.handled[v.Reader] = true
-		}
 		return v, false, nil
 	}
 	again, err := d.yes("Try again with token %d?", v.Info.Serial)

@@ -40,7 +40,8 @@ type Session interface {
 	Miss(holder string) error
 	CloseRollCall() error
 
-	Enrol(ctx context.Context, v ceremony.Visitor, holder string, current, fresh *hsm.PIN, erase uint32) error
+	Enrol(ctx context.Context, v ceremony.Visitor, e ceremony.Enrolling) error
+	Unblock(ctx context.Context, v ceremony.Visitor, puk, fresh *hsm.PIN, serialTyped uint32) error
 	Drop(holder, reason string, by []string) error
 
 	Queue(holder string, roles []string, reason string) error

@@ -8,6 +8,7 @@ import (
 	"crypto/rand"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"errors"
 	"fmt"
 	"math/big"
 	"sync"
@@ -33,6 +34,7 @@ type softToken struct {
 	name   string
 	info   hsm.Info
 	pin    string
+	puk    string
 	holder string
 	key    *ecdsa.PrivateKey
 	in     bool
@@ -44,7 +46,7 @@ func NewDrawer(names ...string) *Drawer {
 	for i, n := range names {
 		serial := uint32(90_000_001 + i)
 		d.tokens = append(d.tokens, &softToken{
-			name: n, pin: "123456",
+			name: n, pin: "123456", puk: factoryPUK,
 			info: hsm.Info{Serial: serial, Firmware: "5.7.1", Retries: 3, Reader: fmt.Sprintf("Reader %02d", i)},
 		})
 	}
@@ -206,9 +208,34 @@ func (t *softToken) Enrol(_ context.Context, e hsm.Enrolment) (hsm.Key, error) {
 	if err != nil {
 		return hsm.Key{}, err
 	}
-	t.key, t.holder, t.pin = key, e.Holder, string(e.NewPIN.Reveal())
+	t.key, t.holder, t.pin, t.puk = key, e.Holder, string(e.NewPIN.Reveal()), string(e.NewPUK.Reveal())
 	return t.public(), nil
 }
+
+const factoryPUK = "12345678"
+
+// Secrets says that the token is as it came from the factory, until it has made its key.
+func (t *softToken) Secrets() hsm.Secrets {
+	factory := t.puk == factoryPUK
+	return hsm.Secrets{Told: true, PIN: hsm.Tries{Left: t.info.Retries, Most: 3, Factory: factory}, PUK: hsm.Tries{Left: 3, Most: 3, Factory: factory}}
+}
+
+// Unblock takes the token's PUK only.
+func (t *softToken) Unblock(_ context.Context, puk, fresh *hsm.PIN) error {
+	if string(puk.Reveal()) != t.puk {
+		return &hsm.PUKError{Retries: 2}
+	}
+	t.pin, t.info.Retries = string(fresh.Reveal()), 3
+	return nil
+}
+
+var errNotPlayed = errors.New("this token does not play that")
+
+// ChangePIN is not played.
+func (t *softToken) ChangePIN(context.Context, *hsm.PIN, *hsm.PIN) error { return errNotPlayed }
+
+// ChangePUK is not played.
+func (t *softToken) ChangePUK(context.Context, *hsm.PIN, *hsm.PIN) error { return errNotPlayed }
 
 func (t *softToken) Attest(context.Context, hsm.Slot) (hsm.Attestation, error) {
 	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "attestation"}}

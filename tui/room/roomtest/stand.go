@@ -32,13 +32,16 @@ type Requirement struct {
 
 // A Token is a token of the stand-in.
 type Token struct {
-	Name    string // in the tray
-	Holder  string // whose key it holds, as the ceremony knows; "" for nobody
-	Serial  uint32
-	PIN     string
-	Retries int
-	Blank   bool
-	In      bool
+	Name     string // in the tray
+	Holder   string // whose key it holds, as the ceremony knows; "" for nobody
+	Serial   uint32
+	PIN      string
+	Retries  int
+	PUK      string // "" is the factory's
+	PUKTries int
+	Blank    bool
+	Left     string // for whom a cut-off enrolment made its key
+	In       bool
 }
 
 // A Session stands in for ceremony.Session. Its fields say how it starts.
@@ -81,6 +84,7 @@ type Facts struct {
 	Lost       []string
 	Opened     *transfer.Bundle
 	Carried    *transfer.Bundle
+	Backups    map[string]bool // holders who bring a second token
 }
 
 // Calls lists what was called that changes something, in order.

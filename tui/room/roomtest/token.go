@@ -53,10 +53,16 @@ func (s *Session) Look(_ context.Context, r string) (ceremony.Visitor, error) {
 	}
 	v := ceremony.Visitor{
 		Reader: r, Holder: t.Holder, Blank: t.Blank,
-		Info: hsm.Info{Serial: t.Serial, Firmware: "5.7.1", Reader: r, Retries: t.Retries},
+		Info:  hsm.Info{Serial: t.Serial, Firmware: "5.7.1", Reader: r, Retries: t.Retries},
+		Guard: hsm.Secrets{Told: true, PIN: hsm.Tries{Left: t.Retries, Most: 3}, PUK: hsm.Tries{Left: t.pukTries(), Most: 3, Factory: t.PUK == ""}},
+	}
+	if t.Left != "" {
+		v.Holder, v.Left = t.Left, t.Left
 	}
 	s.acts(&v)
 	switch {
+	case t.Retries == 0:
+		v.Acts, v.Why = nil, fmt.Sprintf("The PIN of token %d is blocked.", t.Serial)
 	case v.Holder == "":
 		v.Why = fmt.Sprintf("Token %d is unknown here: no key in it is a key of %s.", t.Serial, s.Name)
 	case s.At == ceremony.StepSign && !s.reviewed(v.Holder):
@@ -196,14 +202,15 @@ func (s *Session) touched(ctx context.Context) error {
 }
 
 // Enrol makes a key.
-func (s *Session) Enrol(ctx context.Context, v ceremony.Visitor, holder string, current, fresh *hsm.PIN, erase uint32) error {
-	if err := s.called("Enrol %s %d erase %d", holder, v.Info.Serial, erase); err != nil {
+func (s *Session) Enrol(ctx context.Context, v ceremony.Visitor, e ceremony.Enrolling) error {
+	holder := e.Holder
+	if err := s.called("Enrol %s %d erase %d", holder, v.Info.Serial, e.Erase); err != nil {
 		return err
 	}
-	if !v.Blank && erase != v.Info.Serial {
+	if !v.Blank && v.Left == "" && e.Erase != v.Info.Serial {
 		return hsm.ErrOccupied
 	}
-	if err := s.open(v, current, v.Info.Serial); err != nil {
+	if err := s.open(v, e.PIN, v.Info.Serial); err != nil {
 		return err
 	}
 	if err := s.touched(ctx); err != nil {
@@ -211,15 +218,54 @@ func (s *Session) Enrol(ctx context.Context, v ceremony.Visitor, holder string, 
 	}
 	return s.in(func() error {
 		t := s.token(v.Reader)
-		t.Holder, t.Blank, t.PIN = holder, false, string(fresh.Reveal())
+		t.Holder, t.Blank, t.Left = holder, false, ""
+		if e.NewPIN != nil {
+			t.PIN, t.PUK = string(e.NewPIN.Reveal()), string(e.NewPUK.Reveal())
+		}
 		for i := range s.People {
 			if s.People[i].Name == holder {
-				s.People[i].Enrolled, s.People[i].Serials = true, []uint32{t.Serial}
+				p := &s.People[i]
+				p.Made = append(slices.Clone(p.Made), t.Serial)
+				p.Serials = slices.Clone(p.Made)
+				p.Enrolled, p.Backup = !s.Backups[holder] || p.Backup, s.Backups[holder] && !p.Backup
 			}
 		}
 		s.enrolledAll()
 		return nil
 	}, ceremony.StepEnrolment)
+}
+
+// pukTries are three for a token that a test says nothing of; below zero there are none.
+func (t *Token) pukTries() int {
+	switch {
+	case t.PUKTries == 0:
+		return 3
+	case t.PUKTries < 0:
+		return 0
+	}
+	return t.PUKTries
+}
+
+// Unblock sets a blocked PIN anew.
+func (s *Session) Unblock(_ context.Context, v ceremony.Visitor, puk, fresh *hsm.PIN, _ uint32) error {
+	if err := s.called("Unblock %d", v.Info.Serial); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	t := s.token(v.Reader)
+	switch {
+	case t == nil:
+		return hsm.ErrRemoved
+	case string(puk.Reveal()) == t.PUK:
+		t.PIN, t.Retries = string(fresh.Reveal()), 3
+		return nil
+	}
+	if t.PUKTries = t.pukTries() - 1; t.PUKTries == 0 {
+		t.PUKTries = -1
+		return hsm.ErrPUKBlocked
+	}
+	return &hsm.PUKError{Retries: t.PUKTries}
 }
 
 // A Tray is the stand-in's tokens as a rehearsal shows them.
