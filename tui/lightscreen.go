@@ -255,7 +255,7 @@ func (s *lightScreen) panel(w, h int) []Line {
 func (s *lightScreen) heading(w int) []Line {
 	var lines []Line
 	if s.app.practice() {
-		lines = append(lines, say1(touch, "%s", "PRACTICE  nothing here is real"))
+		lines = append(lines, paras(w, 0, touch, text.Clean("PRACTICE  nothing here is real"))...)
 	}
 	o := s.offers[s.at]
 	lines = append(lines, paras(w, 0, strong, text.Clean(o.File))...)

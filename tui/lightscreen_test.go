@@ -124,7 +124,7 @@ func TestNothingIsShownThatIsNotOnRecord(t *testing.T) {
 	s.sees("one symbol is all")
 	s.key("t")
 	s.sees("frame 1, ")
-	want := []string{`Show answer, 1 frames, ""`, `Show answer, 1 frames, ""`, `Show bundle, 3 frames, ""`, `Show bundle, 3 frames, ""`}
+	want := []string{`Show answer, 1 frames, ""`, `Show answer, 1 frames, ""`, `Show bundle, 2 frames, ""`, `Show bundle, 2 frames, ""`}
 	if got := session.Calls(); !slices.Equal(got[len(got)-4:], want) {
 		t.Errorf("called %q", got)
 	}

@@ -11,11 +11,11 @@ import (
 	"conclave/transfer/qr/qrtest"
 )
 
-// The terminals that the project promises to fit, with one row for status.
+// The terminals that the project promises to fit. What there is to say stands beside the symbol.
 var terminals = map[string]paint.Screen{
-	"80x24":  {Cols: 80, Rows: 23},
-	"120x40": {Cols: 120, Rows: 39},
-	"200x60": {Cols: 200, Rows: 59},
+	"80x24":  {Cols: 80, Rows: 24},
+	"120x40": {Cols: 120, Rows: 40},
+	"200x60": {Cols: 200, Rows: 60},
 }
 
 func chars(terminal string) int { return paint.Capacity(terminals[terminal].Largest(), paint.L) }

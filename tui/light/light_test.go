@@ -167,11 +167,11 @@ func TestSizes(t *testing.T) {
 		version    int
 		beside     bool
 	}{
-		{80, 24, 6, true},
-		{120, 40, 14, true},
-		{200, 60, 24, true},
+		{80, 24, 7, true},
+		{120, 40, 15, true},
+		{200, 60, 25, true},
 		{80, 60, 14, false},
-		{100, 24, 6, true},
+		{100, 24, 7, true},
 	} {
 		t.Run(fmt.Sprintf("%dx%d", tt.cols, tt.rows), func(t *testing.T) {
 			p := NewPlayer(o, qr.Dense)

@@ -11,7 +11,7 @@ import (
 
 // Measures of the text beside a symbol, in cells.
 const (
-	PanelWidth = 33 // what version 6 leaves of 80 columns
+	PanelWidth = 29 // what version 7 leaves of 80 columns
 	Gap        = 2
 	barHeight  = 2 // of the text where it stands below
 )

@@ -74,17 +74,20 @@ func spoiltModules(t testing.TB, version int) [][]bool {
 
 // The attack: a poster of finder patterns, or of symbols that make no sense,
 // behind the keyholder holds the decoder up until frames are lost. The limit
-// here is far above the deadline, for busy machines; the benchmark measures.
+// here is far above the deadline and one of a few tries keeps it, for busy machines; the benchmark measures.
 func TestHopelessPicturesEndInTime(t *testing.T) {
 	for name, img := range hostile(t) {
-		d := New(Frames())
-		began := time.Now()
-		texts, err := d.Decode(img)
-		if err == nil {
-			t.Errorf("%s: read %q", name, texts)
-		}
-		if took := time.Since(began); took > 8*slow*FrameDeadline {
-			t.Errorf("%s: took %v, deadline %v", name, took, FrameDeadline)
+		took := time.Hour
+		for tries := 0; took > 8*slow*FrameDeadline; tries++ {
+			if tries == 4 {
+				t.Errorf("%s: took %v, deadline %v", name, took, FrameDeadline)
+				break
+			}
+			began := time.Now()
+			if texts, err := New(Frames()).Decode(img); err == nil {
+				t.Errorf("%s: read %q", name, texts)
+			}
+			took = time.Since(began)
 		}
 	}
 }

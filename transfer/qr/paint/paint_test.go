@@ -77,12 +77,14 @@ func TestVersionsFollowFromTheTerminal(t *testing.T) {
 		want   int
 	}{
 		{Screen{80, 23, HalfBlocks}, 6},
+		{Screen{80, 24, HalfBlocks}, 7},
 		{Screen{100, 29, HalfBlocks}, 9},
 		{Screen{120, 39, HalfBlocks}, 14},
+		{Screen{120, 40, HalfBlocks}, 15},
 		{Screen{160, 49, HalfBlocks}, 19},
-		{Screen{200, 59, HalfBlocks}, 24},
-		{Screen{80, 23, Sextants}, 12},
-		{Screen{80, 23, Octants}, 17},
+		{Screen{200, 60, HalfBlocks}, 25},
+		{Screen{80, 24, Sextants}, 13},
+		{Screen{80, 24, Octants}, 19},
 		{Screen{400, 200, HalfBlocks}, 40},
 		{Screen{20, 10, HalfBlocks}, 0},
 		{Screen{40, 200, HalfBlocks}, 4},
@@ -96,7 +98,8 @@ func TestVersionsFollowFromTheTerminal(t *testing.T) {
 		screen Screen
 		want   []int
 	}{
-		{Screen{80, 23, HalfBlocks}, []int{6}}, {Screen{200, 59, HalfBlocks}, []int{24, 9, 4, 2}}, {Screen{}, nil},
+		{Screen{80, 23, HalfBlocks}, []int{6}}, {Screen{80, 24, HalfBlocks}, []int{7, 6, 1}},
+		{Screen{200, 59, HalfBlocks}, []int{24, 9, 4, 2}}, {Screen{200, 60, HalfBlocks}, []int{25, 24, 10, 5, 2, 1}}, {Screen{}, nil},
 	} {
 		if got := c.screen.Versions(); !slices.Equal(got, c.want) {
 			t.Errorf("%+v: versions %v, want %v", c.screen, got, c.want)
@@ -106,6 +109,21 @@ func TestVersionsFollowFromTheTerminal(t *testing.T) {
 	var small *SizeError
 	if !errors.As(err, &small) || small.Hint() == "" {
 		t.Errorf("too small a screen: %v", err)
+	}
+}
+
+// A row of the terminal more would be needed for the whole quiet zone; the symbol is one row higher up then.
+func TestTheQuietZoneAboveGivesWay(t *testing.T) {
+	s := mustEncode(t, sample(20), 7, L)
+	for rows, above := range map[int]int{24: 1, 25: 2} {
+		lines, err := Screen{80, rows, HalfBlocks}.Draw(s)
+		if err != nil || len(lines) > rows {
+			t.Fatalf("%d lines, %v", len(lines), err)
+		}
+		first := []rune(lines[above/2])[QuietZone]
+		if want := [...]rune{1: '▄', 2: '█'}[above]; first != want {
+			t.Errorf("%d rows: the symbol's corner is %c", rows, first)
+		}
 	}
 }
 
@@ -125,7 +143,7 @@ func TestDrawingHasEveryModuleInItsPlace(t *testing.T) {
 					cell := []rune(lines[y/down])[x/across]
 					a, d, mask := qrtest.Ink(cell)
 					bit := (y%down)*d/down*a + (x%across)*a/across
-					if got := mask>>bit&1 == 1; got != s.Dark(x/scale-QuietZone, y/scale-QuietZone) {
+					if got := mask>>bit&1 == 1; got != s.Dark(x/scale-QuietZone, y/scale-screen.above(version)) {
 						t.Fatalf("%v, version %d: module %d,%d is dark: %v (%c)", cells, version, x, y, got, cell)
 					}
 				}

@@ -61,12 +61,14 @@ func (s Screen) Largest() int {
 }
 
 // Versions are the largest version for every size that modules can have on this
-// screen, smallest modules first: what a person chooses from whose camera does not see the densest.
+// screen, smallest modules first: what a person chooses from whose camera does not see the densest. Where
+// the largest has the least quiet zone, the largest with a whole one follows.
 func (s Screen) Versions() (list []int) {
-	scale := 0
+	scale, tight := 0, s.above(s.Largest()) < QuietZone
 	for v := s.Largest(); v > 0; v-- {
-		if s.scale(v) > scale {
-			scale = s.scale(v)
+		whole := tight && s.above(v) == QuietZone
+		if s.scale(v) > scale || whole {
+			scale, tight = s.scale(v), tight && !whole
 			list = append(list, v)
 		}
 	}
@@ -76,8 +78,17 @@ func (s Screen) Versions() (list []int) {
 // scale is how many times larger than needed each module can be.
 func (s Screen) scale(version int) int {
 	across, down := s.Cells.grid()
-	side := Modules(version) + 2*QuietZone
-	return max(0, min(s.Cols*across/side, s.Rows*down/side))
+	n := Modules(version)
+	return max(0, min(s.Cols*across/(n+2*QuietZone), s.Rows*down/(n+LeastQuietZone+QuietZone)))
+}
+
+// above is the quiet zone above a symbol of that version.
+func (s Screen) above(version int) int {
+	_, down := s.Cells.grid()
+	if (Modules(version)+2*QuietZone)*s.scale(version) > s.Rows*down {
+		return LeastQuietZone
+	}
+	return QuietZone
 }
 
 // A SizeError says that a symbol does not fit.
@@ -103,12 +114,13 @@ func (s Screen) Draw(sym *Symbol) ([]string, error) {
 		return nil, &SizeError{sym.Version, s}
 	}
 	across, down := s.Cells.grid()
-	side := (sym.side + 2*QuietZone) * scale
-	dark := func(x, y int) bool { return sym.Dark(x/scale-QuietZone, y/scale-QuietZone) }
+	above := s.above(sym.Version)
+	width, height := (sym.side+2*QuietZone)*scale, (sym.side+above+QuietZone)*scale
+	dark := func(x, y int) bool { return sym.Dark(x/scale-QuietZone, y/scale-above) }
 	var lines []string
-	for y := 0; y < side; y += down {
+	for y := 0; y < height; y += down {
 		var line []rune
-		for x := 0; x < side; x += across {
+		for x := 0; x < width; x += across {
 			mask := 0
 			for i := range across * down {
 				if dark(x+i%across, y+i/across) {
