@@ -1,6 +1,7 @@
 package ceremony
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 	"time"
@@ -84,33 +85,51 @@ func PlanRoot(base transfer.Base, purpose string, expires, now time.Time) (*tran
 // A TargetsChange is what a release changes.
 type TargetsChange struct {
 	Purpose string
+	Role    string                 // a delegated role, whose own holders sign; targets if empty
 	Add     []transfer.PlannedFile // new files, and files that replace one of the same path
 	Remove  []string
 	Expires time.Time
 }
 
 // PlanTargets makes a draft of the next targets on base, which must hold the
-// current targets. Delegations and the other files stay as they are. Its error is a *PlanError or one of package tuf.
+// current ones; of a delegated role also the document that delegates to it. Delegations and the other files
+// stay as they are. Its error is a *PlanError or one of package tuf.
 func PlanTargets(base transfer.Base, c TargetsChange, now time.Time) (*transfer.Bundle, error) {
 	b, err := onBase(base, c.Purpose, now)
 	if err != nil {
 		return nil, err
 	}
-	if err := checkExpiryOf(tuf.Targets, c.Expires, now); err != nil {
+	role := cmp.Or(c.Role, tuf.Targets)
+	if err := checkExpiryOf(role, c.Expires, now); err != nil {
 		return nil, err
 	}
-	i := slices.IndexFunc(base.Documents, func(d transfer.Document) bool { return d.Role == tuf.Targets })
-	if i < 0 || base.Documents[i].Metadata.Targets() == nil {
-		return nil, planf(adviceBase, "the base does not hold the current targets")
+	current := base.Document(role)
+	if current == nil || current.Targets() == nil {
+		return nil, planf(adviceBase, "the base does not hold the current %s", role)
 	}
-	current := base.Documents[i].Metadata
-	next, err := c.apply(current, max(current.Version(), b.Base.Seen[tuf.Targets])+1)
+	next, err := c.apply(current, max(current.Version(), b.Base.Seen[role])+1)
 	if err != nil {
 		return nil, err
 	}
-	b.Base.Documents = []transfer.Document{base.Documents[i]}
-	b.Documents = []transfer.Document{{Role: tuf.Targets, Metadata: next}}
+	b.Base.Documents = slices.DeleteFunc(slices.Clone(base.Documents), func(d transfer.Document) bool { return role == tuf.Targets && d.Role != role })
+	b.Documents = []transfer.Document{{Role: role, Metadata: next}}
+	if err := c.handed(b); err != nil {
+		return nil, err
+	}
 	return b, nil
+}
+
+// handed refuses files that no client would look for at a delegated role.
+func (c TargetsChange) handed(b *transfer.Bundle) error {
+	if c.Role == "" || c.Role == tuf.Targets {
+		return nil
+	}
+	spec := tuf.TargetsSpec{Version: 1, Expires: wholeSecond(c.Expires)}
+	for _, f := range c.Add {
+		spec.Files = append(spec.Files, tuf.TargetFile{Path: f.Path, Length: f.Length, SHA256: f.SHA256})
+	}
+	_, err := tuf.NewDelegated(c.Role, b.Delegator(c.Role), spec)
+	return err
 }
 
 // apply builds the targets that follow current.

@@ -111,13 +111,13 @@ func readListed(dir, role string, root *tuf.Document, version, length int64, sum
 	return doc, nil
 }
 
-// readRole reads a file and verifies it with the keys that root gives role.
+// readRole reads a file and verifies it with the keys that root gives role; for a delegated role root is its delegator.
 func readRole(dir, name, role string, root *tuf.Document) (*tuf.Document, error) {
 	doc, err := readDocument(dir, name)
 	if err != nil {
 		return nil, err
 	}
-	if doc.Type() != role {
+	if doc.Type() != typeOf(role) {
 		return nil, &RepositoryError{name, fmt.Errorf("it holds %s, not %s", doc.Type(), role)}
 	}
 	reqs, err := tuf.Requirements(role, doc, nil, root)

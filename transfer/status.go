@@ -76,7 +76,7 @@ func (b *Bundle) requirements(role string, doc *tuf.Document) ([]tuf.Requirement
 	case tuf.Root, tuf.Targets, tuf.Snapshot, tuf.Timestamp:
 		return tuf.Requirements(role, doc, b.TrustedRoot(), b.Root())
 	}
-	by := b.delegator(role)
+	by := b.Delegator(role)
 	if by == nil {
 		return nil, &ContentError{
 			What: fmt.Sprintf("no targets document in the bundle delegates to %s", role),
@@ -86,9 +86,9 @@ func (b *Bundle) requirements(role string, doc *tuf.Document) ([]tuf.Requirement
 	return tuf.Requirements(role, doc, nil, by)
 }
 
-// delegator is the targets document that names role: the bundle's own where
-// it changes one, else the base's.
-func (b *Bundle) delegator(role string) *tuf.Document {
+// Delegator is the targets document that names role: the bundle's own where
+// it changes one, else the base's; nil where none does.
+func (b *Bundle) Delegator(role string) *tuf.Document {
 	for _, docs := range [][]Document{b.Documents, b.Base.Documents} {
 		for _, d := range docs {
 			if d.Role == role || !delegates(d.Metadata, role) {

@@ -36,6 +36,7 @@ type house struct {
 	keys   map[string]*ecdsa.PrivateKey // by name: "snapshot 2" is the second one
 	first  *tuf.Document
 	url    string
+	target string // what clients download
 }
 
 func (h *house) check(err error) {
@@ -73,7 +74,7 @@ var houseHolders = []string{"Alice", "Bob", "Carol", "Dana", "Erin"}
 
 // emptyHouse has a store that is served, and a file to release.
 func emptyHouse(t *testing.T) *house {
-	h := &house{t: t, dir: t.TempDir(), now: time.Now().UTC().Truncate(time.Second), keys: map[string]*ecdsa.PrivateKey{}}
+	h := &house{t: t, dir: t.TempDir(), now: time.Now().UTC().Truncate(time.Second), keys: map[string]*ecdsa.PrivateKey{}, target: "app"}
 	var err error
 	h.folder, err = publish.NewFolder(filepath.Join(h.dir, "repository"))
 	h.check(err)
@@ -149,7 +150,7 @@ func (h *house) ours(url string, cache client.Cache) error {
 	if err != nil {
 		return err
 	}
-	_, err = c.Download(context.Background(), "app", h.t.TempDir())
+	_, err = c.Download(context.Background(), h.target, h.t.TempDir())
 	return err
 }
 
@@ -167,7 +168,7 @@ func (h *house) goTUF(url string, root []byte, dir string) error {
 	if err != nil {
 		return err
 	}
-	info, err := up.GetTargetInfo("app")
+	info, err := up.GetTargetInfo(h.target)
 	if err != nil {
 		return err
 	}

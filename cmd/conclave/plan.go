@@ -210,16 +210,24 @@ func (p *program) planTargets() *cobra.Command {
 	var flags planFlags
 	var base baseFlags
 	var days int
+	var role string
 	var add, remove []string
 	cmd := &cobra.Command{
 		Use:   "targets",
 		Short: "Draft the next targets: files added, changed and removed",
+		Long: `Drafts the next targets: files added, changed and removed. With --role it is the next
+version of a delegated role, which the role's own holders sign.`,
 		Example: `  conclave plan targets --repository repository/metadata --root trusted/1.root.json \
-    --add release/ --remove old.tar.gz -o release.bundle.json`,
+    --add release/ --remove old.tar.gz -o release.bundle.json
+  conclave plan targets --repository repository/metadata --root trusted/1.root.json \
+    --role docs --add docs/ -o docs.bundle.json`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			now := p.now().UTC()
 			on, err := base.read()
+			if err == nil && role != "" {
+				on, err = transfer.ReadDelegated(base.repository, on, role)
+			}
 			if err != nil {
 				return err
 			}
@@ -229,6 +237,7 @@ func (p *program) planTargets() *cobra.Command {
 			}
 			bundle, err := ceremony.PlanTargets(on, ceremony.TargetsChange{
 				Purpose: flags.purpose,
+				Role:    role,
 				Add:     files,
 				Remove:  remove,
 				Expires: inDays(now, days),
@@ -241,6 +250,7 @@ func (p *program) planTargets() *cobra.Command {
 	}
 	flags.register(cmd, "release")
 	base.register(cmd)
+	cmd.Flags().StringVar(&role, "role", "", "a delegated `ROLE`, whose own holders sign")
 	cmd.Flags().StringArrayVar(&add, "add", nil, "a target file to add or replace, or a folder of them; may be repeated")
 	cmd.Flags().StringArrayVar(&remove, "remove", nil, "the path of a target to remove; may be repeated")
 	cmd.Flags().IntVar(&days, "days", targetsDays, "days until targets expire")

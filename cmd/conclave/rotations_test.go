@@ -25,7 +25,7 @@ import (
 // every root that ever was, and what left can sign nothing any more, even in the hands of a thief with its PIN.
 func TestARepositoryLivesThroughEveryChangeOfItsKeys(t *testing.T) {
 	if testing.Short() {
-		t.Skip("ten ceremonies take their time")
+		t.Skip("a dozen ceremonies take their time")
 	}
 	h := newHall(t)
 	for _, act := range []struct {
@@ -39,6 +39,7 @@ func TestARepositoryLivesThroughEveryChangeOfItsKeys(t *testing.T) {
 		{"a lost token with one fewer left", (*hall).lostToken},
 		{"three sites in any order", (*hall).threeSites},
 		{"a late joiner after four signatures", (*hall).lateJoiner},
+		{"a delegated role, by its own holder", (*hall).delegate},
 	} {
 		ok := t.Run(act.name, func(t *testing.T) {
 			h.t, h.house.t = t, t
@@ -209,4 +210,32 @@ func (h *hall) lateJoiner() {
 	if holders := tuf.Quorums(root)[tuf.Root].Names; !slices.Contains(holders, "Frank") {
 		h.t.Errorf("root's holders are %q", holders)
 	}
+}
+
+// Fay writes the documentation. The targets keyholders delegate its paths to the key on her own token, once; from then on
+// she releases it alone, and clients find it through the delegation. What is not hers she cannot even plan.
+func (h *hall) delegate() {
+	h.token("Fay")
+	role := tuf.Delegation{
+		Name: "docs", Keys: []tuf.HeldKey{{Key: h.enrol("Fay"), Holder: tuf.Holder{Name: "Fay", Serial: h.cards["Fay"].Serial()}}}, Threshold: 1, Paths: []string{"docs/*"},
+	}
+	b, err := ceremony.PlanDelegation(h.base(), ceremony.DelegationChange{Add: []tuf.Delegation{role}, Expires: h.now.AddDate(0, 3, 0)}, h.now)
+	h.check(err)
+	h.push(h.hold(b, sitting{sign: []string{"Alice 2", "Bob 2", "Fay"}}))
+
+	h.check(os.MkdirAll(filepath.Join(h.dir, "files", "docs"), 0o755))
+	h.check(os.WriteFile(filepath.Join(h.dir, "files", "docs", "guide"), []byte("how to"), 0o644))
+	hashed, err := transfer.HashFiles(h.t.Context(), []string{filepath.Join(h.dir, "files")}, nil)
+	h.check(err)
+	base, err := transfer.ReadDelegated(filepath.Join(h.folder.Dir(), "metadata"), h.base(), "docs")
+	h.check(err)
+	change := ceremony.TargetsChange{Role: "docs", Add: hashed, Expires: h.now.AddDate(0, 3, 0)}
+	if _, err := ceremony.PlanTargets(base, change, h.now); err == nil || !strings.Contains(err.Error(), `"app" is not among the paths of docs`) {
+		h.t.Errorf("Fay plans a file that is not hers: %v", err)
+	}
+	change.Add = slices.DeleteFunc(hashed, func(f transfer.PlannedFile) bool { return f.Path != "docs/guide" })
+	b, err = ceremony.PlanTargets(base, change, h.now)
+	h.check(err)
+	h.push(h.hold(b, sitting{sign: []string{"Fay"}}))
+	h.target = "docs/guide"
 }

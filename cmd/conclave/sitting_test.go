@@ -74,6 +74,29 @@ func (h *hall) token(names ...string) {
 	}
 }
 
+// enrol lets a token make its key outside of a ceremony.
+func (h *hall) enrol(name string) tuf.Key {
+	h.t.Helper()
+	reader, err := h.service.Insert(h.cards[name])
+	h.check(err)
+	defer h.service.Remove(h.cards[name])
+	token, err := piv.New().Open(h.t.Context(), reader)
+	h.check(err)
+	defer token.Close()
+	var pins [3]*hsm.PIN
+	for i, pin := range []string{factoryPIN, practicePIN, "31415926"} {
+		pins[i], err = hsm.NewPIN([]byte(pin))
+		h.check(err)
+	}
+	made, err := token.Enrol(h.t.Context(), hsm.Enrolment{
+		Slot: hsm.SlotSignature, Algorithm: hsm.P256, Holder: name, CurrentPIN: pins[0], NewPIN: pins[1], NewPUK: pins[2],
+	})
+	h.check(err)
+	key, err := tuf.NewKey(made.Public)
+	h.check(err)
+	return key
+}
+
 // A sitting is who comes to one ceremony, and what they type there.
 type sitting struct {
 	away    []string // holders who do not come
@@ -196,7 +219,7 @@ func (h *hall) js(url string, root []byte, memory string) error {
 	dir := h.t.TempDir()
 	path := filepath.Join(dir, "root.json")
 	h.check(os.WriteFile(path, root, 0o644))
-	args := []string{url + "/metadata", url + "/targets", path, "app", filepath.Join(dir, "got")}
+	args := []string{url + "/metadata", url + "/targets", path, h.target, filepath.Join(dir, "got")}
 	if memory != "" {
 		args = append(args, memory)
 	}
