@@ -459,7 +459,7 @@ func scenes() []scene {
 			s := at(t, rotation(), ceremony.StepSign)
 			s.key("c")
 			s.fill("Grace:root", "Frank", "", "", "", "")
-			s.fill("she came after all", "Olga, Pat")
+			s.fill("she came after all", "Olga", "Pat")
 			return s
 		}},
 		{"sign table", func(t *testing.T) *stand {
