@@ -19,6 +19,8 @@ type DelegationChange struct {
 	Revoke  []string
 	Order   []string  // all roles in the order in which clients ask them; nil keeps it
 	Bins    *tuf.Bins // in place of single roles
+	Online  bool      // the publisher signs the bins: the draft holds none
+	Move    bool      // targets list no file any more: the publisher moves them into the bins
 	Expires time.Time
 }
 
@@ -49,7 +51,7 @@ func PlanDelegation(base transfer.Base, c DelegationChange, now time.Time) (*tra
 	}
 	doc, err := tuf.NewTargets(tuf.TargetsSpec{
 		Version: max(current.Version(), b.Base.Seen[tuf.Targets]) + 1, Expires: wholeSecond(c.Expires),
-		Files: current.Files(), Practice: b.Practice, Base: current, Delegations: &next,
+		Files: c.files(current), Practice: b.Practice, Base: current, Delegations: &next,
 	})
 	if err != nil {
 		return nil, err
@@ -60,6 +62,14 @@ func PlanDelegation(base transfer.Base, c DelegationChange, now time.Time) (*tra
 	}
 	b.Base.Documents = slices.DeleteFunc(slices.Clone(base.Documents), func(d transfer.Document) bool { return b.Document(d.Role) == nil })
 	return b, nil
+}
+
+// files are what the next targets list.
+func (c DelegationChange) files(current *tuf.Document) []tuf.TargetFile {
+	if c.Move {
+		return nil
+	}
+	return current.Files()
 }
 
 func (c DelegationChange) apply(l tuf.Delegations) (tuf.Delegations, error) {
@@ -101,7 +111,7 @@ func (c DelegationChange) fresh(b *transfer.Bundle, base transfer.Base, l tuf.De
 	for _, r := range l.Roles {
 		names = append(names, r.Name)
 	}
-	if l.Bins != nil {
+	if l.Bins != nil && !c.Online {
 		names = append(names, l.Bins.Roles()...)
 	}
 	slices.SortFunc(names, strings.Compare)

@@ -21,6 +21,8 @@ type delegationFlags struct {
 	ends                        bool
 	bins                        string
 	bits                        int
+	online                      string
+	move                        bool
 	days                        int
 }
 
@@ -37,8 +39,11 @@ func (f *delegationFlags) register(cmd *cobra.Command) {
 	fs.BoolVar(&f.ends, "terminating", false, "for these paths no role after this one is asked")
 	fs.StringVar(&f.bins, "bins", "", "`PREFIX` of hash bins that share all paths, in place of single roles")
 	fs.IntVar(&f.bits, "bits", 4, "how many bins there are: 2 to the power of this")
+	fs.StringVar(&f.online, "online-key", "", "with --bins: `FILE` of the publisher's public bin key; conclave publish signs the bins then, and people none of them")
+	fs.BoolVar(&f.move, "move", false, "with --online-key: targets list no file any more, and the publisher moves them into the bins")
 	fs.IntVar(&f.days, "days", targetsDays, "days until targets, and new roles, expire")
 	cmd.MarkFlagsMutuallyExclusive("add", "change", "bins")
+	cmd.MarkFlagsMutuallyExclusive("online-key", "key")
 }
 
 // held reads the role's keys with their holders, in the order of the flags.
@@ -63,6 +68,19 @@ func (f *delegationFlags) read() (ceremony.DelegationChange, error) {
 	keys, err := f.held()
 	if err != nil {
 		return c, err
+	}
+	if f.online != "" {
+		if f.bins == "" {
+			return c, &usageError{"conclave plan delegation", errors.New("--online-key belongs to --bins")}
+		}
+		key, err := readPublicKey(f.online)
+		if err != nil {
+			return c, err
+		}
+		keys, c.Online = []tuf.HeldKey{{Key: key}}, true
+	}
+	if c.Move = f.move; f.move && !c.Online {
+		return c, &usageError{"conclave plan delegation", errors.New("--move belongs to --online-key: nobody else moves the files")}
 	}
 	role := tuf.Delegation{Keys: keys, Threshold: f.threshold, Paths: f.paths, Terminating: f.ends}
 	switch {
@@ -93,10 +111,16 @@ func (p *program) planDelegation() *cobra.Command {
 		Long: `Drafts the next targets: a role is delegated to, changed, revoked, or all are asked
 in another order. A new role gets first metadata of its own, empty, in the same
 bundle: its own keyholders sign it. It says which paths a role does not really get
-because another one is asked first.`,
+because another one is asked first.
+
+Hash bins share all paths among 2^bits roles, for repositories that outgrow one
+targets file. With --online-key the publisher's key signs them: files come and go
+with "conclave publish add", without a ceremony, and who has that key can release.`,
 		Example: `  conclave plan delegation --repository repository/metadata --root trusted/1.root.json \
     --add docs --path 'docs/*' --key Dana=dana.evidence.json -o docs.bundle.json
-  conclave plan delegation --repository repository/metadata --root trusted/1.root.json --revoke docs -o no-docs.bundle.json`,
+  conclave plan delegation --repository repository/metadata --root trusted/1.root.json --revoke docs -o no-docs.bundle.json
+  conclave plan delegation --repository repository/metadata --root trusted/1.root.json \
+    --bins bins --bits 8 --online-key online/bins.pub --move -o bins.bundle.json`,
 		Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
 			now := p.now().UTC()

@@ -38,7 +38,7 @@ func (p *program) publishCommand() *cobra.Command {
 		Use:   "publish",
 		Short: "Publish signed bundles and keep them fresh",
 	}
-	cmd.AddCommand(p.publishInit(), p.publishPush(), p.publishRefresh(), p.publishStatus(),
+	cmd.AddCommand(p.publishInit(), p.publishPush(), p.publishAdd(), p.publishRefresh(), p.publishStatus(),
 		p.publishPull(), p.publishRestore(), p.publishKeygen(), p.publishPolicy(), p.publishUnits())
 	return cmd
 }

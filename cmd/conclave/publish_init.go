@@ -60,6 +60,7 @@ objects answered with 404, the clocks together, and who can read it.`,
 	f.StringVar(&o.PublicMetadata, "public-url", "", "URL of the metadata folder as clients read it, to look there after each push")
 	f.IntVar(&o.SnapshotDays, "snapshot-days", publish.DefaultSnapshotDays, "days that a snapshot is valid")
 	f.IntVar(&o.TimestampDays, "timestamp-days", publish.DefaultTimestampDays, "days that a timestamp is valid")
+	f.BoolVar(&o.Bins, "bins", false, "make a key for hash bins too, bins.pub, for \"conclave plan delegation --online-key\"")
 	f.BoolVar(&o.Practice, "practice", false, "a store for rehearsals; it takes nothing else")
 	f.BoolVar(&o.Examine.Create, "create-bucket", false, "make the bucket where it does not exist")
 	f.BoolVar(&o.Examine.Prepare, "prepare", false, "set the bucket right where it can be: keep old versions")
@@ -74,7 +75,7 @@ objects answered with 404, the clocks together, and who can read it.`,
 
 // initPublisher makes a publisher whose paths hold wherever it is called from.
 func (p *program) initPublisher(ctx context.Context, o publish.InitOptions) (*publish.Initialised, error) {
-	if o.SnapshotKey == "" || o.TimestampKey == "" {
+	if o.SnapshotKey == "" || o.TimestampKey == "" || o.Bins {
 		passphrase, err := publish.OpenPassphrase(o.PassphraseFile)
 		if err != nil {
 			return nil, err
@@ -102,6 +103,9 @@ func (p *program) initialised(made *publish.Initialised, printConfig bool) error
 		})
 	}
 	fmt.Fprintf(p.out, "configuration   %s\nsnapshot key    %s\ntimestamp key   %s\n", text.Clean(made.Config), made.Snapshot.ID, made.Timestamp.ID)
+	if made.Bins != nil {
+		fmt.Fprintf(p.out, "bin key         %s\n", made.Bins.ID)
+	}
 	if !printConfig {
 		return nil
 	}

@@ -53,8 +53,8 @@ func (p *program) refresh(ctx context.Context, r refreshing) error {
 	if err != nil {
 		return err
 	}
-	if r.every > 0 && pub.Keys != nil { // who stays finds out now whether the keys open
-		if pub.Snapshot, pub.Timestamp, err = pub.Keys(); err != nil {
+	if r.every > 0 { // who stays finds out now whether the keys open
+		if err := pub.Open(); err != nil {
 			return err
 		}
 	}

@@ -2,6 +2,7 @@ package publish
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -24,6 +25,7 @@ const ConfigName = "publish.json"
 const (
 	DefaultSnapshotDays  = 7
 	DefaultTimestampDays = 1
+	DefaultBinsDays      = 30
 	maxSnapshotDays      = 366
 	maxTimestampDays     = 31 // a timestamp that lives longer freezes clients for as long
 	maxConfig            = 64 << 10
@@ -36,11 +38,13 @@ type Config struct {
 	PinnedRoot     string `json:"pinned_root"`               // the root that everything is verified from; written by the first push
 	SnapshotKey    string `json:"snapshot_key"`              // as OpenKey takes it
 	TimestampKey   string `json:"timestamp_key"`             // may be the same
+	BinsKey        string `json:"bins_key,omitempty"`        // as OpenKey takes it; signs hash bins
 	PassphraseFile string `json:"passphrase_file,omitempty"` // as OpenPassphrase takes it; opens both, where they are files
 	StateDir       string `json:"state_dir"`                 // what was seen, and the journal
 	Practice       bool   `json:"practice"`                  // only rehearsals are published here
 	SnapshotDays   int    `json:"snapshot_days"`             // 0 is DefaultSnapshotDays
 	TimestampDays  int    `json:"timestamp_days"`            // 0 is DefaultTimestampDays
+	BinsDays       int    `json:"bins_days,omitempty"`       // 0 is DefaultBinsDays
 	PublicMetadata string `json:"public_metadata,omitempty"` // URL where clients read the metadata, to look there after each push
 }
 
@@ -92,7 +96,7 @@ func (c *Config) check() error {
 			return fmt.Errorf("%q is missing", name)
 		}
 	}
-	for _, ref := range []string{c.SnapshotKey, c.TimestampKey} {
+	for _, ref := range []string{c.SnapshotKey, c.TimestampKey, cmp.Or(c.BinsKey, c.SnapshotKey)} {
 		kind, err := kindOf(ref)
 		if err != nil {
 			return err
@@ -107,6 +111,9 @@ func (c *Config) check() error {
 	if c.TimestampDays == 0 {
 		c.TimestampDays = DefaultTimestampDays
 	}
+	if c.BinsDays < 0 || c.BinsDays > maxSnapshotDays {
+		return fmt.Errorf("\"bins_days\" must be 1 to %d", maxSnapshotDays)
+	}
 	if c.SnapshotDays < 1 || c.SnapshotDays > maxSnapshotDays {
 		return fmt.Errorf("\"snapshot_days\" must be 1 to %d", maxSnapshotDays)
 	}
@@ -119,8 +126,8 @@ func (c *Config) check() error {
 // resolve makes paths absolute.
 func (c *Config) resolve(dir string) {
 	paths := []*string{&c.PinnedRoot, &c.StateDir}
-	for _, key := range []*string{&c.SnapshotKey, &c.TimestampKey} {
-		if IsKeyFile(*key) {
+	for _, key := range []*string{&c.SnapshotKey, &c.TimestampKey, &c.BinsKey} {
+		if *key != "" && IsKeyFile(*key) {
 			paths = append(paths, key)
 		}
 	}
@@ -173,6 +180,7 @@ var configComments = map[string]string{
 	"store":           "Where the repository lies: file:DIR, or\ns3://BUCKET/PREFIX?region=…&endpoint=https://…&addressing=path&profile=…",
 	"pinned_root":     "The root that everything is verified from. The first push writes it.",
 	"snapshot_key":    "The online keys: a file (encrypted PEM), pkcs11:…, awskms://…, gcpkms://…, azurekms://… or hashivault://…",
+	"bins_key":        "The key of hash bins, where the targets delegate to them; see conclave publish add.",
 	"passphrase_file": "What opens key files: a file for its owner's eyes only, credential:NAME (of systemd) or env:NAME.",
 	"state_dir":       "The memory of this host: what it has seen live, and what is under way.",
 	"practice":        "Whether only rehearsals are published here.",
@@ -202,6 +210,7 @@ func (c *Config) Reader() (*Publisher, error) {
 	p := &Publisher{
 		Store: store, PinnedRoot: c.PinnedRoot, StateDir: c.StateDir, Practice: c.Practice,
 		SnapshotLife: time.Duration(c.SnapshotDays) * day, TimestampLife: time.Duration(c.TimestampDays) * day,
+		BinsLife: time.Duration(cmp.Or(c.BinsDays, DefaultBinsDays)) * day,
 	}
 	if c.PublicMetadata == "" {
 		return p, nil
@@ -214,12 +223,11 @@ func (c *Config) Reader() (*Publisher, error) {
 
 // Publisher opens the store and the keys.
 func (c *Config) Publisher() (*Publisher, error) {
-	p, err := c.Reader()
+	p, err := c.LazyPublisher()
 	if err != nil {
 		return nil, err
 	}
-	p.Snapshot, p.Timestamp, err = c.keys()
-	return p, err
+	return p, p.Open()
 }
 
 // LazyPublisher opens the store now and the keys when they are needed.
@@ -228,27 +236,32 @@ func (c *Config) LazyPublisher() (*Publisher, error) {
 	if err != nil {
 		return nil, err
 	}
-	p.Keys = c.keys
+	p.Keys, p.HasBins = c.keys, c.BinsKey != ""
 	return p, nil
 }
 
-// keys opens both keys.
-func (c *Config) keys() (snapshot, timestamp *Signer, err error) {
+// keys opens all keys, each once.
+func (c *Config) keys() (*Keys, error) {
 	var passphrase *Passphrase
-	if IsKeyFile(c.SnapshotKey) || IsKeyFile(c.TimestampKey) {
+	refs := []string{c.SnapshotKey, c.TimestampKey, c.BinsKey}
+	if slices.ContainsFunc(refs, func(ref string) bool { return ref != "" && IsKeyFile(ref) }) {
+		var err error
 		if passphrase, err = OpenPassphrase(c.PassphraseFile); err != nil {
-			return nil, nil, err
+			return nil, err
 		}
 		defer passphrase.Wipe()
 	}
-	if snapshot, err = OpenKey(context.Background(), c.SnapshotKey, passphrase); err != nil {
-		return nil, nil, err
+	opened := map[string]*Signer{"": nil}
+	for _, ref := range refs {
+		if _, ok := opened[ref]; ok {
+			continue
+		}
+		var err error
+		if opened[ref], err = OpenKey(context.Background(), ref, passphrase); err != nil {
+			return nil, err
+		}
 	}
-	if c.TimestampKey == c.SnapshotKey {
-		return snapshot, snapshot, nil
-	}
-	timestamp, err = OpenKey(context.Background(), c.TimestampKey, passphrase)
-	return snapshot, timestamp, err
+	return &Keys{opened[c.SnapshotKey], opened[c.TimestampKey], opened[c.BinsKey]}, nil
 }
 
 // strictUnmarshal reads one flat JSON object into a struct: every member once, spelled as

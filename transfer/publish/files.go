@@ -31,7 +31,7 @@ const maxListed = 5
 type listing struct {
 	tuf.TargetFile
 	name      string
-	published bool // it is in the live targets
+	published bool // the live targets, or the live document of its role, list it
 }
 
 // files finds every target file of the goal: in the store, or at hand with the
@@ -72,14 +72,24 @@ func seq(n int) iter.Seq[int] {
 func (w *push) listings(ctx context.Context, before *live, g *goal) ([]listing, error) {
 	var all []listing
 	seen := map[string]bool{}
-	for _, role := range slices.Sorted(maps.Keys(g.docs)) {
-		published := map[string]bool{}
-		if now, err := w.liveDocument(ctx, before, role); err != nil {
-			return nil, err
-		} else if now != nil {
-			for _, f := range now.Files() {
+	published := map[string]bool{}
+	add := func(doc *tuf.Document) {
+		if doc != nil {
+			for _, f := range doc.Files() {
 				published[targetName(f)] = true
 			}
+		}
+	}
+	if len(g.docs) > 0 {
+		add(before.targets)
+	}
+	for _, role := range slices.Sorted(maps.Keys(g.docs)) {
+		now, err := w.liveDocument(ctx, before, role)
+		if err != nil {
+			return nil, err
+		}
+		if role != tuf.Targets {
+			add(now)
 		}
 		for _, f := range g.docs[role].Files() {
 			name := targetName(f)

@@ -87,6 +87,7 @@ type InitOptions struct {
 	PublicMetadata string // URL where clients read the metadata, "" for none
 	// SnapshotKey and TimestampKey name keys that exist, on a token or in a service. "" makes an encrypted file.
 	SnapshotKey, TimestampKey string
+	Bins                      bool // make a key for hash bins too
 	Examine                   ExamineOptions
 }
 
@@ -95,6 +96,7 @@ type Initialised struct {
 	Config    string  // path of publish.json
 	Snapshot  tuf.Key // public keys, for the ceremony
 	Timestamp tuf.Key
+	Bins      *tuf.Key  // nil where none was asked for
 	Findings  []Finding // what was looked at in the store
 }
 
@@ -109,6 +111,9 @@ func Init(ctx context.Context, o InitOptions) (*Initialised, error) {
 		Store: o.Store, PinnedRoot: "pinned.root.json", StateDir: "state",
 		SnapshotKey: cmp.Or(o.SnapshotKey, "snapshot.pem"), TimestampKey: cmp.Or(o.TimestampKey, "timestamp.pem"), PassphraseFile: o.PassphraseFile,
 		Practice: o.Practice, SnapshotDays: o.SnapshotDays, TimestampDays: o.TimestampDays, PublicMetadata: o.PublicMetadata,
+	}
+	if o.Bins {
+		c.BinsKey = binsName + ".pem"
 	}
 	if err := c.check(); err != nil {
 		return nil, fmt.Errorf("init: %w", err)
@@ -141,7 +146,7 @@ func Init(ctx context.Context, o InitOptions) (*Initialised, error) {
 		return nil, fmt.Errorf("init: %w", err)
 	}
 	var passphrase *Passphrase
-	if o.SnapshotKey == "" || o.TimestampKey == "" {
+	if o.SnapshotKey == "" || o.TimestampKey == "" || o.Bins {
 		if passphrase, err = settlePassphrase(absolute.PassphraseFile, o.Passphrase); err != nil {
 			return nil, fmt.Errorf("init: %w", err)
 		}
@@ -152,8 +157,18 @@ func Init(ctx context.Context, o InitOptions) (*Initialised, error) {
 	if made.Timestamp, err = settleKey(ctx, o.Dir, tuf.Timestamp, o.TimestampKey, passphrase); err != nil {
 		return nil, err
 	}
+	if o.Bins {
+		key, err := GenerateKey(o.Dir, binsName, passphrase)
+		if err != nil {
+			return nil, err
+		}
+		made.Bins = &key
+	}
 	return made, c.Write(made.Config)
 }
+
+// binsName begins the files of the bin key that Init makes.
+const binsName = "bins"
 
 // settleKey makes a role's key file, or tries out the key that ref names and writes its public half for the plan.
 func settleKey(ctx context.Context, dir, role, ref string, p *Passphrase) (tuf.Key, error) {

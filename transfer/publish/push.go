@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"math/rand/v2"
 	"os"
+	"sync"
 	"time"
 
 	"conclave/ceremony/tuf"
@@ -22,12 +23,15 @@ type Publisher struct {
 	Practice      bool   // the store is for rehearsals
 	Snapshot      *Signer
 	Timestamp     *Signer
+	Bins          *Signer // signs hash bins; nil where people do, or where there are none
 	SnapshotLife  time.Duration
 	TimestampLife time.Duration
+	BinsLife      time.Duration
 
-	// Keys opens both signers when they are needed first; nil where they are open. A push of what is live already needs none,
+	// Keys opens the signers when they are needed first; nil where they are open. A push of what is live already needs none,
 	// and opening a key costs most of its time.
-	Keys func() (snapshot, timestamp *Signer, err error)
+	Keys    func() (*Keys, error)
+	HasBins bool // Keys opens one for bins
 
 	Public client.Repository // where the world reads the store; nil is not to look
 
@@ -35,6 +39,25 @@ type Publisher struct {
 	Tell func(string)     // hears one line per step; nil is silence
 
 	Progress func(Progress) // hears how far the target files are, one call at a time and very often; nil is not to count
+}
+
+// Keys are the online keys of a publisher.
+type Keys struct {
+	Snapshot, Timestamp *Signer
+	Bins                *Signer // nil for none
+}
+
+// Open opens the signers, if they are not open yet.
+func (p *Publisher) Open() error {
+	if p.Keys == nil || p.Snapshot != nil || p.Timestamp != nil {
+		return nil
+	}
+	k, err := p.Keys()
+	if err != nil {
+		return err
+	}
+	p.Snapshot, p.Timestamp, p.Bins = k.Snapshot, k.Timestamp, k.Bins
+	return nil
 }
 
 func (p *Publisher) now() time.Time {
@@ -203,16 +226,23 @@ type push struct {
 	state    *state
 	anchor   *tuf.Document
 	unpinned bool             // the anchor is still to be stored
-	bundle   *transfer.Bundle // nil for a refresh
+	bundle   *transfer.Bundle // nil for a refresh and for a change
+	change   *Change          // of files in bins; nil for none
 	dir      string
 	dryRun   bool
 	report   Report
 	memory   *seen // of this attempt
+
+	mu     sync.Mutex
+	parsed map[string]*tuf.Document // owned by mu: live delegated roles that this attempt has read
 }
 
 // journal is the name under which this work is journaled.
 func (w *push) journal() string {
-	if w.bundle == nil {
+	switch {
+	case w.change != nil:
+		return changeJournal
+	case w.bundle == nil:
 		return refreshJournal
 	}
 	return pushJournal
@@ -268,7 +298,7 @@ func (w *push) attempt(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	w.memory = memory
+	w.memory, w.parsed = memory, map[string]*tuf.Document{}
 	w.now = newStill(w.store)
 	w.now.prefetch(ctx, w.expected(memory))
 	before, err := readLive(ctx, w.now, w.anchor)
@@ -290,6 +320,9 @@ func (w *push) attempt(ctx context.Context) error {
 		return alarm
 	}
 	if err != nil {
+		return err
+	}
+	if err := w.addBins(ctx, before, goal); err != nil {
 		return err
 	}
 	files, err := w.files(ctx, before, goal)

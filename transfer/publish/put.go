@@ -113,8 +113,14 @@ func (w *push) put(ctx context.Context, s *stage) error {
 	if err := w.putFiles(ctx, s.files); err != nil {
 		return err
 	}
-	for _, role := range putOrder(s.goal) {
-		if err := w.putDocument(ctx, role, s.goal.docs[role]); err != nil {
+	delegated := slices.DeleteFunc(putOrder(s.goal), func(role string) bool { return role == tuf.Targets })
+	if err := each(ctx, delegated, func(ctx context.Context, role string) error {
+		return w.putDocument(ctx, role, s.goal.docs[role])
+	}); err != nil {
+		return err
+	}
+	if targets := s.goal.docs[tuf.Targets]; targets != nil {
+		if err := w.putDocument(ctx, tuf.Targets, targets); err != nil {
 			return err
 		}
 	}

@@ -40,7 +40,7 @@ func (w *push) finish(ctx context.Context, memory *seen, before *live, s *stage)
 // outcome is what is live after the work. A refresh, which runs every hour for years, takes the store's word for the one
 // small file that it has put with its hash: clients were tried out on the same bytes a moment ago.
 func (w *push) outcome(ctx context.Context, before *live, s *stage) (*live, error) {
-	if w.bundle == nil && s.timestamp != nil {
+	if w.bundle == nil && w.change == nil && s.timestamp != nil {
 		after := *before
 		after.timestamp, after.snapshot = s.timestamp, s.snapshot
 		return &after, nil
@@ -120,8 +120,8 @@ func (w *push) readBack(ctx context.Context, now *still, s *stage, after *live, 
 	if err := w.updaterReads(ctx, v, cache); err != nil {
 		return err
 	}
-	goal := &goal{root: after.root(), docs: s.goal.docs}
-	if after.targets.Version() != version(s.goal.docs[tuf.Targets]) {
+	goal := &goal{root: after.root(), docs: s.goal.docs, bins: s.goal.bins}
+	if now := s.goal.docs[tuf.Targets]; now != nil && after.targets.Version() != now.Version() || after.snapshot.Version() != version(s.snapshot) {
 		goal.docs = nil // others have published on top
 	}
 	c, err := w.follow(ctx, v, cache, goal)
@@ -129,7 +129,7 @@ func (w *push) readBack(ctx context.Context, now *still, s *stage, after *live, 
 		return err
 	}
 	put := s.put()
-	for _, doc := range goal.docs {
+	for _, doc := range goal.walked() {
 		sampled := 0
 		for _, f := range doc.Files() {
 			if sampled == maxSampled || put[targetName(f)].name == "" || f.Length > maxSampledLength {

@@ -110,7 +110,7 @@ func (w *push) follow(ctx context.Context, r client.Repository, cache client.Mem
 	if got := c.Version(tuf.Root); got != g.root.Version() {
 		return nil, fmt.Errorf("it ends at root %d instead of %d", got, g.root.Version())
 	}
-	for role, doc := range g.docs {
+	for role, doc := range g.walked() {
 		if err := lookUp(ctx, c, role, doc); err != nil {
 			return nil, err
 		}

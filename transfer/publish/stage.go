@@ -36,7 +36,7 @@ func (w *push) prepare(ctx context.Context, before *live, g *goal, files []uploa
 	if kept != nil && !maps.Equal(kept.Documents, g.hashes()) {
 		kept = nil // of a push that was given up
 	}
-	if w.bundle != nil && isLive(before, g) && w.isSettled(before, kept) {
+	if (w.bundle != nil || w.change != nil) && isLive(before, g) && w.isSettled(before, kept) {
 		w.report.Already = true
 		w.plan(s, before, online{before.snapshot.Version(), before.timestamp.Version()})
 		return s, nil
@@ -87,11 +87,8 @@ func (w *push) isSettled(before *live, kept *journal) bool {
 
 // checkSigners makes sure that the root takes our online keys, before anything is signed with them.
 func (w *push) checkSigners(root *tuf.Document) error {
-	if w.p.Keys != nil && w.p.Snapshot == nil && w.p.Timestamp == nil {
-		var err error
-		if w.p.Snapshot, w.p.Timestamp, err = w.p.Keys(); err != nil {
-			return err
-		}
+	if err := w.p.Open(); err != nil {
+		return err
 	}
 	for role, s := range map[string]*Signer{tuf.Snapshot: w.p.Snapshot, tuf.Timestamp: w.p.Timestamp} {
 		if s == nil {
@@ -110,6 +107,18 @@ func (w *push) checkSigners(root *tuf.Document) error {
 		}
 	}
 	return nil
+}
+
+// listed returns the keyid under which a requirement lists a signer's key, "" where it does not.
+func listed(reqs []tuf.Requirement, s *Signer) string {
+	for _, r := range reqs {
+		for _, k := range r.Keys {
+			if k.SPKI == s.Key().SPKI {
+				return k.ID
+			}
+		}
+	}
+	return ""
 }
 
 // keyIn returns the keyid under which root lists a signer's key for role.
@@ -303,7 +312,8 @@ func (w *push) marks() map[string]any {
 	return nil
 }
 
-// signWith signs doc and verifies the signature with the key that root lists, before anybody else sees it.
+// signWith signs doc and verifies the signature with the key that root lists, before anybody else sees it. For a
+// delegated role root is the targets document that delegates to it.
 func signWith(signer *Signer, role string, doc, root *tuf.Document) (*tuf.Document, error) {
 	reqs, err := tuf.Requirements(role, doc, nil, root)
 	if err != nil {
@@ -313,7 +323,7 @@ func signWith(signer *Signer, role string, doc, root *tuf.Document) (*tuf.Docume
 	if err != nil {
 		return nil, fmt.Errorf("sign %s: %w", role, err)
 	}
-	signed, err := tuf.Attach(doc, reqs, keyIn(root, role, signer), sig)
+	signed, err := tuf.Attach(doc, reqs, listed(reqs, signer), sig)
 	if err != nil {
 		return nil, fmt.Errorf("sign %s: %w", role, err)
 	}

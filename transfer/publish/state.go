@@ -148,6 +148,7 @@ const (
 	seenFile       = "seen.json"
 	pushJournal    = "push.json"
 	refreshJournal = "refresh.json"
+	changeJournal  = "add.json"
 	memoDir        = "metadata" // what refreshes need not read again
 )
 
