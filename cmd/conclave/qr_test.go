@@ -32,6 +32,10 @@ func TestQRScripts(t *testing.T) {
 		RequireUniqueNames:  true,
 		Setup:               setup,
 		Condition: func(what string) (bool, error) {
+			if what == "video" {
+				devices, err := filepath.Glob("/dev/video*")
+				return len(devices) > 0, err
+			}
 			r, ok := qrtest.ReaderOf(what)
 			if !ok {
 				return false, fmt.Errorf("there is no condition %s", what)

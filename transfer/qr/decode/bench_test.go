@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"conclave/transfer/qr/decode/corpus"
+	"conclave/transfer/qr/qrtest"
 )
 
 // BenchmarkCorpus reads the same pictures with our locator, with zbarimg and
@@ -58,7 +59,9 @@ func runClass(b *testing.B, c corpus.Class, n int, zbar string) *tally {
 		s := corpus.Draw(c, i)
 		pics[i] = picture(b, s)
 		names[i] = filepath.Join(dir, fmt.Sprintf("%04d.pgm", i))
-		writePGM(b, names[i], pics[i].Gray)
+		if err := os.WriteFile(names[i], qrtest.PGM(pics[i].Gray), 0o600); err != nil {
+			b.Fatal(err)
+		}
 		r.us(pics[i], s.Module >= 3)
 		r.gozxing(pics[i])
 		pics[i].Gray = nil
@@ -122,13 +125,6 @@ func (r *tally) report(b *testing.B) {
 	}
 	if (r.class == corpus.Good || r.class == corpus.Typical) && pc(r.oursBig, r.big) < 99 {
 		b.Errorf("%s: %d of %d with three pixels a module or more", r.class, r.oursBig, r.big)
-	}
-}
-
-func writePGM(b testing.TB, name string, img *image.Gray) {
-	head := fmt.Appendf(nil, "P5\n%d %d\n255\n", img.Rect.Dx(), img.Rect.Dy())
-	if err := os.WriteFile(name, append(head, img.Pix...), 0o600); err != nil {
-		b.Fatal(err)
 	}
 }
 

@@ -98,8 +98,11 @@ func TestVersionsFollowFromTheTerminal(t *testing.T) {
 		screen Screen
 		want   []int
 	}{
-		{Screen{80, 23, HalfBlocks}, []int{6}}, {Screen{80, 24, HalfBlocks}, []int{7, 6, 1}},
-		{Screen{200, 59, HalfBlocks}, []int{24, 9, 4, 2}}, {Screen{200, 60, HalfBlocks}, []int{25, 24, 10, 5, 2, 1}}, {Screen{}, nil},
+		{Screen{80, 23, HalfBlocks}, []int{6}},
+		{Screen{80, 24, HalfBlocks}, []int{7, 6, 1}},
+		{Screen{200, 59, HalfBlocks}, []int{24, 9, 4, 2}},
+		{Screen{200, 60, HalfBlocks}, []int{25, 24, 10, 5, 2, 1}},
+		{Screen{}, nil},
 	} {
 		if got := c.screen.Versions(); !slices.Equal(got, c.want) {
 			t.Errorf("%+v: versions %v, want %v", c.screen, got, c.want)

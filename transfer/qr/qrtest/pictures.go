@@ -143,13 +143,7 @@ func (r Reader) Read(t testing.TB, pictures []*image.Gray) [][]string {
 func (r Reader) mustFiles(t testing.TB, paths []string) [][]string {
 	t.Helper()
 	texts, err := r.Files(paths)
-	var missing *MissingError
-	if errors.As(err, &missing) {
-		Missing(t, "%v", err)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
+	need(t, err)
 	return texts
 }
 

@@ -36,10 +36,20 @@ func lookPath(name, debian string) (string, error) {
 func Tool(t testing.TB, name, debian string) string {
 	t.Helper()
 	path, err := lookPath(name, debian)
-	if err != nil {
+	need(t, err)
+	return path
+}
+
+// need fails the test for an error; where something is missing it skips it.
+func need(t testing.TB, err error) {
+	t.Helper()
+	var missing *MissingError
+	if errors.As(err, &missing) {
 		Missing(t, "%v", err)
 	}
-	return path
+	if err != nil {
+		t.Fatal(err)
+	}
 }
 
 // Missing skips the test, or fails it in CI.
@@ -103,13 +113,7 @@ func install(dir string) error {
 func Node(t testing.TB, stdin string, script string, args ...string) string {
 	t.Helper()
 	out, err := runNode(stdin, script, args...)
-	var missing *MissingError
-	if errors.As(err, &missing) {
-		Missing(t, "%v", err)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
+	need(t, err)
 	return out
 }
 

@@ -12,24 +12,49 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Cameras lists the machine's cameras. Other video devices are not in it.
+// A driver is V4L2's side of a camera, as *webcam.Webcam has it.
+type driver interface {
+	GetSupportedFormats() map[webcam.PixelFormat]string
+	GetSupportedFrameSizes(f webcam.PixelFormat) []webcam.FrameSize
+	SetImageFormat(f webcam.PixelFormat, width, height uint32) (webcam.PixelFormat, uint32, uint32, error)
+	SetBufferCount(count uint32) error
+	StartStreaming() error
+	WaitForFrame(seconds uint32) error
+	GetFrame() (sent []byte, index uint32, err error)
+	ReleaseFrame(index uint32) error
+	Close() error
+}
+
+func openDriver(path string) (driver, error) { return webcam.Open(path) }
+
+// Cameras lists the machine's cameras. Other video devices are not in it. Where there are devices and none can be opened
+// that is the error: a *SourceError.
 func Cameras() ([]Camera, error) {
 	paths, err := filepath.Glob("/dev/video*")
 	if err != nil {
 		return nil, err
 	}
+	return listCameras(paths, openDriver)
+}
+
+func listCameras(paths []string, open func(path string) (driver, error)) ([]Camera, error) {
 	slices.Sort(paths)
 	var list []Camera
+	var shut error
 	for _, path := range paths {
-		cam, err := webcam.Open(path)
-		if err != nil {
-			continue // no camera, or not ours to use
+		cam, err := open(path)
+		if err != nil { // no camera, or not ours to use
+			shut = &SourceError{Place: path, Err: err, hint: cameraHint}
+			continue
 		}
 		_, err = chooseMode(modesOf(cam))
 		_ = cam.Close() // only looked at
 		if err == nil {
 			list = append(list, Camera{path, cameraName(path)})
 		}
+	}
+	if len(list) == 0 {
+		return nil, shut
 	}
 	return list, nil
 }
@@ -48,7 +73,7 @@ const buffers = 3
 // OpenCamera starts a camera, such as /dev/video0.
 func OpenCamera(path string) (Source, error) {
 	fail := func(err error) (Source, error) { return nil, &SourceError{Place: path, Err: err, hint: cameraHint} }
-	cam, err := webcam.Open(path)
+	cam, err := openDriver(path)
 	if err != nil {
 		return fail(err)
 	}
@@ -60,7 +85,7 @@ func OpenCamera(path string) (Source, error) {
 	return &camera{place: path, mode: m, dev: v4l2{cam}}, nil
 }
 
-func start(cam *webcam.Webcam) (mode, error) {
+func start(cam driver) (mode, error) {
 	m, err := chooseMode(modesOf(cam))
 	if err != nil {
 		return mode{}, err
@@ -81,7 +106,7 @@ func start(cam *webcam.Webcam) (mode, error) {
 }
 
 // modesOf lists what a camera offers, of sizes in steps the one nearest to the wanted.
-func modesOf(cam *webcam.Webcam) (modes []mode) {
+func modesOf(cam driver) (modes []mode) {
 	for format := range cam.GetSupportedFormats() {
 		for _, size := range cam.GetSupportedFrameSizes(format) {
 			modes = append(modes, mode{
@@ -95,7 +120,7 @@ func modesOf(cam *webcam.Webcam) (modes []mode) {
 }
 
 // v4l2 is a camera's driver.
-type v4l2 struct{ cam *webcam.Webcam }
+type v4l2 struct{ cam driver }
 
 func (v v4l2) wait(seconds uint32) (bool, error) {
 	err := v.cam.WaitForFrame(seconds)

@@ -2,7 +2,6 @@ package source
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -140,19 +139,7 @@ func takeScan(in *bufio.Reader, picture []byte) ([]byte, error) {
 
 // decodeJPEG reads one picture. Cameras leave the Huffman tables out where they are the usual ones.
 func decodeJPEG(packed []byte) (*image.Gray, error) {
-	packed = withTables(packed)
-	c, err := jpeg.DecodeConfig(bytes.NewReader(packed))
-	if err != nil {
-		return nil, err
-	}
-	if err := checkSize(c.Width, c.Height); err != nil {
-		return nil, err
-	}
-	img, err := jpeg.Decode(bytes.NewReader(packed))
-	if err != nil {
-		return nil, err
-	}
-	return Gray(img), nil
+	return decodeStill(withTables(packed), jpeg.DecodeConfig, jpeg.Decode)
 }
 
 // withTables puts the standard Huffman tables into a picture that has none.

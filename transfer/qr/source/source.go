@@ -263,19 +263,24 @@ func readPNG(in *bufio.Reader) (reading, error) {
 		if err != nil {
 			return nil, err
 		}
-		c, err := png.DecodeConfig(bytes.NewReader(packed))
-		if err != nil {
-			return nil, err
-		}
-		if err := checkSize(c.Width, c.Height); err != nil {
-			return nil, err
-		}
-		img, err := png.Decode(bytes.NewReader(packed))
-		if err != nil {
-			return nil, err
-		}
-		return Gray(img), nil
+		return decodeStill(packed, png.DecodeConfig, png.Decode)
 	}), nil
+}
+
+// decodeStill decodes a picture whose size is one that this program looks at.
+func decodeStill(packed []byte, config func(io.Reader) (image.Config, error), decode func(io.Reader) (image.Image, error)) (*image.Gray, error) {
+	c, err := config(bytes.NewReader(packed))
+	if err != nil {
+		return nil, err
+	}
+	if err := checkSize(c.Width, c.Height); err != nil {
+		return nil, err
+	}
+	img, err := decode(bytes.NewReader(packed))
+	if err != nil {
+		return nil, err
+	}
+	return Gray(img), nil
 }
 
 func readAll(in io.Reader) ([]byte, error) {
