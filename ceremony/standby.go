@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"conclave/ceremony/calendar"
 	"conclave/ceremony/tuf"
 	"conclave/transfer"
 )
@@ -19,7 +20,7 @@ type Standby struct {
 }
 
 // freshStandby is how long before an expiry a stand-by is to be signed anew.
-const freshStandby = 60 * 24 * time.Hour
+const freshStandby = calendar.StandbyMargin
 
 // CheckStandby holds a bundle that waits against the repository as it is now.
 func CheckStandby(b *transfer.Bundle, base transfer.Base, now time.Time) (*Standby, error) {

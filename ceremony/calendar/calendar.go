@@ -16,6 +16,8 @@ const (
 	Opens   = "window-opens"
 	Last    = "last-comfortable-day"
 	Expires = "expires"
+	Renew   = "stand-by-due" // a stand-by root wants to be signed anew
+	Lapses  = "stand-by-expires"
 )
 
 // Defaults of Settings.
@@ -26,6 +28,10 @@ const (
 
 const day = 24 * time.Hour
 
+// StandbyMargin is how long before its expiry a stand-by is to be signed anew: below it, who publishes it on a bad
+// day has no time to plan the next root in peace.
+const StandbyMargin = 60 * day
+
 // Settings say how early people want to start.
 type Settings struct {
 	Repository    string                   // its name, for titles and UIDs
@@ -33,12 +39,13 @@ type Settings struct {
 	MarginDays    int                      // from the last comfortable day to the expiry; 0 is the default
 	Life          map[string]time.Duration // how long a role's documents live; without it, from Now to the expiry
 	Now           time.Time
+	Standby       []*tuf.Document // documents of a successor root that waits, signed below its threshold
 }
 
 // An Entry is one day of the timeline.
 type Entry struct {
 	When    time.Time `json:"when"`
-	Kind    string    `json:"kind"` // "window-opens", "last-comfortable-day" or "expires"
+	Kind    string    `json:"kind"` // "window-opens", "last-comfortable-day", "expires", "stand-by-due" or "stand-by-expires"
 	Role    string    `json:"role"`
 	Version int64     `json:"version"`
 	Past    bool      `json:"past"` // already, at Now
@@ -87,6 +94,9 @@ func New(docs map[string]*tuf.Document, s Settings) (*Calendar, error) {
 		if docs[role] != nil {
 			c.add(deadline(role, docs[role], s))
 		}
+	}
+	for _, doc := range s.Standby {
+		c.standby(doc)
 	}
 	slices.SortStableFunc(c.Entries, func(a, b Entry) int { return a.When.Compare(b.When) })
 	c.findBreak()
@@ -157,6 +167,17 @@ func (c *Calendar) add(d Deadline) {
 	default:
 		entry(Expires, d.Expires, "%s expires on %s: from then on no client gets a file of this role.", capital(what), date(d.Expires))
 	}
+}
+
+// standby lists the days of a document that waits.
+func (c *Calendar) standby(doc *tuf.Document) {
+	what := "stand-by " + name(doc.Type(), doc.Version())
+	due := doc.Expires().UTC().Add(-StandbyMargin)
+	entry := func(kind string, when time.Time, format string, args ...any) {
+		c.Entries = append(c.Entries, Entry{when, kind, doc.Type(), doc.Version(), !when.After(c.Now), fmt.Sprintf(format, args...)})
+	}
+	entry(Renew, due, "Sign a new %s: from %s on it lives too short to be of use.", what, date(due))
+	entry(Lapses, doc.Expires().UTC(), "The %s expires on %s: from then on there is none.", what, date(doc.Expires()))
 }
 
 // findBreak finds the first day on which clients stop if nobody does

@@ -70,6 +70,33 @@ func TestTimeline(t *testing.T) {
 	golden.RequireEqual(t, []byte(b.String()))
 }
 
+// A stand-by that nobody renews is gone on the day on which it is needed.
+func TestAStandbyHasItsDays(t *testing.T) {
+	s := settings()
+	s.Standby = []*tuf.Document{expiring(t, 19, now.AddDate(0, 0, 90))}
+	c := mustNew(t, repository(t), s)
+	var got []string
+	for _, e := range c.Entries {
+		if e.Kind == Renew || e.Kind == Lapses {
+			got = append(got, e.When.Format(time.DateOnly)+" "+e.Text)
+		}
+	}
+	want := []string{
+		"2026-12-22 Sign a new stand-by targets 19: from 2026-12-22 on it lives too short to be of use.",
+		"2027-02-20 The stand-by targets 19 expires on 2027-02-20: from then on there is none.",
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("its days are %q", got)
+	}
+	if c.Breaks.Format(time.DateOnly) != "2027-02-23" {
+		t.Errorf("clients break on %s: a stand-by is not live", c.Breaks)
+	}
+	var ics bytes.Buffer
+	if err := c.WriteICS(&ics); err != nil || !strings.Contains(ics.String(), "SUMMARY:example.org: sign a new stand-by targets 19\r\n") {
+		t.Errorf("%v in\n%s", err, ics.String())
+	}
+}
+
 func TestWhenClientsBreak(t *testing.T) {
 	at := func(days int) *tuf.Document { return expiring(t, 2, now.AddDate(0, 0, days)) }
 	for name, c := range map[string]struct {

@@ -19,6 +19,8 @@ var titles = map[string]string{
 	Opens:   "signing window of %s opens",
 	Last:    "last comfortable day to sign %s",
 	Expires: "%s expires",
+	Renew:   "sign a new stand-by %s",
+	Lapses:  "stand-by %s expires",
 }
 
 // WriteICS writes the timeline as an iCalendar file (RFC 5545), for the
@@ -45,7 +47,7 @@ func (c *Calendar) WriteICS(w io.Writer) error {
 
 func (c *Calendar) event(b *icsWriter, e Entry) {
 	version := e.Version
-	if e.Kind != Expires {
+	if e.Kind == Opens || e.Kind == Last {
 		version++ // it is the next version that is signed
 	}
 	title := fmt.Sprintf(titles[e.Kind], name(e.Role, version))

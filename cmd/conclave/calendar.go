@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"conclave/ceremony"
 	"conclave/ceremony/calendar"
 	"conclave/ceremony/tuf"
 	"conclave/transfer"
@@ -18,7 +19,7 @@ import (
 func (p *program) calendarCommand() *cobra.Command {
 	var base baseFlags
 	var settings calendar.Settings
-	var ics string
+	var ics, standby string
 	cmd := &cobra.Command{
 		Use:   "calendar",
 		Short: "Say what expires when, and when to hold the next ceremony",
@@ -38,6 +39,17 @@ stop updating if nobody does anything. --ics writes the days for people's calend
 				return err
 			}
 			settings.Now = p.now()
+			var waits *ceremony.Standby
+			if standby != "" {
+				b, s, err := readStandby(standby, on, settings.Now.UTC())
+				if err != nil {
+					return err
+				}
+				waits = s
+				for _, d := range b.Documents {
+					settings.Standby = append(settings.Standby, d.Metadata)
+				}
+			}
 			c, err := calendar.New(docs, settings)
 			if err != nil {
 				return err
@@ -53,6 +65,11 @@ stop updating if nobody does anything. --ics writes the days for people's calend
 			for _, line := range c.Sentences() {
 				fmt.Fprintln(p.out, text.Clean(line))
 			}
+			if waits != nil {
+				for _, line := range standbyOf(waits).lines() {
+					fmt.Fprintln(p.out, line)
+				}
+			}
 			return nil
 		},
 	}
@@ -61,6 +78,7 @@ stop updating if nobody does anything. --ics writes the days for people's calend
 	f.StringVar(&settings.Repository, "name", "", "the repository's name, for titles")
 	f.IntVar(&settings.MarginDays, "margin-days", calendar.DefaultMarginDays, "days between the last comfortable ceremony and the expiry")
 	f.IntVar(&settings.WindowPercent, "window-percent", calendar.DefaultWindowPercent, "how much of a life before the expiry the signing window opens")
+	f.StringVar(&standby, "standby", "", "a successor root that waits, signed below its threshold: its days too")
 	f.StringVar(&ics, "ics", "", "calendar file to write; never overwritten")
 	return cmd
 }

@@ -313,7 +313,7 @@ func (p *program) writeBundle(path string, b *transfer.Bundle) error {
 	if err := transfer.Write(path, b); err != nil {
 		return err
 	}
-	return p.show(path, b, nil)
+	return p.show(path, b, bundleExtras{})
 }
 
 // writePlan writes a new draft and says what it is, and what it breaks of the policy.
@@ -329,7 +329,7 @@ func (p *program) writePlan(path, root string, b *transfer.Bundle) error {
 	if err := transfer.Write(path, b); err != nil {
 		return err
 	}
-	return p.show(path, b, report)
+	return p.show(path, b, bundleExtras{rules: report})
 }
 
 // inDays is a whole second, days from now.

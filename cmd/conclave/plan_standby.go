@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -23,15 +24,11 @@ repository has moved on or something expired, so that a timer can watch it.`,
 		Example: "  conclave plan standby sealed/root-6.partial-2-of-3.bundle.json --repository repository/metadata --root trusted/1.root.json",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
-			b, err := transfer.Read(args[0])
-			if err != nil {
-				return err
-			}
 			on, err := base.read()
 			if err != nil {
 				return err
 			}
-			s, err := ceremony.CheckStandby(b, on, p.now().UTC())
+			_, s, err := readStandby(args[0], on, p.now().UTC())
 			if err != nil {
 				return err
 			}
@@ -50,12 +47,7 @@ repository has moved on or something expired, so that a timer can watch it.`,
 
 func (p *program) tellStandby(s *ceremony.Standby) error {
 	if p.json {
-		return p.printJSON(struct {
-			Stale  []string `json:"stale"`
-			Soon   []string `json:"soon"`
-			Warn   []string `json:"warnings"`
-			Enough []string `json:"enough"`
-		}{append([]string{}, s.Stale...), append([]string{}, s.Soon...), append([]string{}, s.Warn...), append([]string{}, s.Expect...)})
+		return p.printJSON(standbyOf(s))
 	}
 	for _, n := range s.Needs {
 		fmt.Fprintln(p.out, text.Clean(n.Text))
@@ -66,4 +58,45 @@ func (p *program) tellStandby(s *ceremony.Standby) error {
 		}
 	}
 	return nil
+}
+
+// standbyReport is what is found about a stand-by, as JSON.
+type standbyReport struct {
+	Stale  []string `json:"stale"` // why it is of no use any more; empty while it is good
+	Soon   []string `json:"soon"`
+	Warn   []string `json:"warnings"`
+	Enough []string `json:"enough"` // whose signatures complete it
+}
+
+func standbyOf(s *ceremony.Standby) *standbyReport {
+	return &standbyReport{append([]string{}, s.Stale...), append([]string{}, s.Soon...), append([]string{}, s.Warn...), append([]string{}, s.Expect...)}
+}
+
+// lines say how a stand-by stands, for people. Every line is safe to print.
+func (r *standbyReport) lines() []string {
+	var w lines
+	state := "fresh: it still follows the root that is live"
+	if len(r.Stale) > 0 {
+		state = "STALE, of no use any more"
+	}
+	w.add("stand-by  %s", state)
+	for _, part := range [][]string{r.Stale, r.Warn, r.Soon} {
+		for _, l := range part {
+			w.add("  %s", text.Clean(l))
+		}
+	}
+	if len(r.Enough) > 0 && len(r.Stale) == 0 {
+		w.add("  On the day it takes %s.", text.List(r.Enough...))
+	}
+	return w
+}
+
+// readStandby reads a stand-by and holds it against the repository as it is now.
+func readStandby(path string, base transfer.Base, now time.Time) (*transfer.Bundle, *ceremony.Standby, error) {
+	b, err := transfer.Read(path)
+	if err != nil {
+		return nil, nil, fmt.Errorf("read the stand-by: %w", err)
+	}
+	s, err := ceremony.CheckStandby(b, base, now)
+	return b, s, err
 }

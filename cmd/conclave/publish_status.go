@@ -11,7 +11,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"conclave/ceremony/calendar"
 	"conclave/ceremony/tuf"
+	"conclave/transfer"
 	"conclave/transfer/client"
 	"conclave/transfer/publish"
 	"conclave/tui/text"
@@ -23,6 +25,7 @@ type watching struct {
 	public                 string
 	prometheus, monitor    bool
 	every                  time.Duration
+	standby                string
 }
 
 func (p *program) publishStatus() *cobra.Command {
@@ -49,12 +52,16 @@ monitor's: 0 all right, 1 warning, 2 critical, 3 nobody answers.`,
 			if err != nil {
 				return err
 			}
+			if w.standby != "" {
+				look = p.withStandby(look, w.standby)
+			}
 			return p.watch(cmd.Context(), w, look)
 		},
 	}
 	configFlag(cmd, &w.config)
 	f := cmd.Flags()
 	f.StringVar(&w.root, "root", "", "with a URL: the root file to verify from")
+	f.StringVar(&w.standby, "standby", "", "a successor root that waits, signed below its threshold: warn when it is stale or gets old")
 	f.StringVar(&w.public, "public-url", "", "URL of the metadata folder as clients read it, to compare with the store")
 	f.StringVar(&w.textfile, "textfile", "", "write metrics into this file, for the node exporter")
 	f.BoolVar(&w.prometheus, "prometheus", false, "print metrics in Prometheus' text format")
@@ -62,6 +69,36 @@ monitor's: 0 all right, 1 warning, 2 critical, 3 nobody answers.`,
 	f.DurationVar(&w.every, "watch", 0, "stay and look again after this long, such as 30s")
 	cmd.MarkFlagsMutuallyExclusive("prometheus", "monitor")
 	return cmd
+}
+
+// withStandby holds a successor root that waits against what is live, too.
+func (p *program) withStandby(look func(context.Context) (*publish.Status, error), path string) func(context.Context) (*publish.Status, error) {
+	return func(ctx context.Context) (*publish.Status, error) {
+		s, err := look(ctx)
+		if err != nil || s.Document(tuf.Root) == nil {
+			return s, err
+		}
+		base := transfer.Base{Roots: []*tuf.Document{s.Document(tuf.Root)}}
+		if targets := s.Document(tuf.Targets); targets != nil {
+			base.Documents = []transfer.Document{{Role: tuf.Targets, Metadata: targets}}
+		}
+		b, waits, err := readStandby(path, base, p.now().UTC())
+		if err != nil {
+			s.Warn("there is no stand-by: %v", err)
+			return s, nil
+		}
+		found := publish.Standby(*standbyOf(waits))
+		s.Standby = &found
+		for _, line := range waits.Stale {
+			s.Warn("the stand-by is stale: %s", line)
+		}
+		for _, d := range b.Documents {
+			if left := d.Metadata.Expires().Sub(p.now()); left > 0 && left < calendar.StandbyMargin && len(waits.Stale) == 0 {
+				s.Warn("the stand-by's %s %d expires on %s: sign a new one", d.Role, d.Metadata.Version(), d.Metadata.Expires().UTC().Format(time.DateOnly))
+			}
+		}
+		return s, nil
+	}
 }
 
 // lookout returns what looks at the repository once.
@@ -202,6 +239,12 @@ func (p *program) statusTable(s *publish.Status) {
 	}
 	if !s.LastSeen.IsZero() {
 		fmt.Fprintf(p.out, "last success of this host: %s\n", s.LastSeen.Format(time.RFC3339))
+	}
+	if s.Standby != nil {
+		waits := standbyReport(*s.Standby)
+		for _, line := range waits.lines() {
+			fmt.Fprintln(p.out, line)
+		}
 	}
 	for _, line := range s.Problems {
 		fmt.Fprintf(p.err, "%s\n", text.Clean(line))

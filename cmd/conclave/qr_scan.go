@@ -416,7 +416,7 @@ func (p *program) tellReceived(r *received) error {
 	case p.json:
 		return p.printJSON(r.receivedReport)
 	case r.bundle != nil:
-		return p.show(r.Path, r.bundle, nil)
+		return p.show(r.Path, r.bundle, bundleExtras{})
 	}
 	fmt.Fprintln(p.out, filepath.Clean(r.Path))
 	if r.signatures > 0 {

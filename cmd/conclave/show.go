@@ -19,14 +19,17 @@ import (
 
 func (p *program) showCommand() *cobra.Command {
 	var extract string
+	var base baseFlags
 	cmd := &cobra.Command{
 		Use:   "show BUNDLE",
 		Short: "Say what a bundle is, what it changes and who has signed",
 		Long: `Reads a bundle and says what it changes, in the sentences that keyholders see,
 with the digests to compare. Nothing is changed. --extract writes the documents
-as plain metadata files for other tools.`,
-		Example: "  conclave show root-5.bundle.json\n  conclave show root-5.bundle.json --extract metadata/",
-		Args:    cobra.ExactArgs(1),
+as plain metadata files for other tools. With --repository and --root a successor root
+that waits is held against what is published now: is it still fresh?`,
+		Example: "  conclave show root-5.bundle.json\n  conclave show root-5.bundle.json --extract metadata/\n" +
+			"  conclave show sealed/root-6.bundle.json --repository repository/metadata --root trusted/1.root.json",
+		Args: cobra.ExactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			b, err := transfer.Read(args[0])
 			if err != nil {
@@ -37,21 +40,41 @@ as plain metadata files for other tools.`,
 					return err
 				}
 			}
-			return p.show(args[0], b, nil)
+			if base.repository == "" {
+				return p.show(args[0], b, bundleExtras{})
+			}
+			on, err := base.read()
+			if err != nil {
+				return err
+			}
+			s, err := ceremony.CheckStandby(b, on, p.now().UTC())
+			if err != nil {
+				return err
+			}
+			return p.show(args[0], b, bundleExtras{standby: standbyOf(s)})
 		},
 	}
+	cmd.Flags().StringVar(&base.repository, "repository", "", "folder of the repository's metadata as it is published now, to hold a stand-by against")
+	cmd.Flags().StringVar(&base.root, "root", "", "a root.json that you trust, kept apart from the repository")
+	cmd.MarkFlagsRequiredTogether("repository", "root")
 	cmd.Flags().StringVar(&extract, "extract", "", "folder to write N.role.json files into; nothing is overwritten")
 	return cmd
 }
 
-// show prints a bundle as text or JSON, with what a policy says of it where one was asked.
-func (p *program) show(path string, b *transfer.Bundle, rules *policyReport) error {
+// bundleExtras is what is known of a bundle beside itself.
+type bundleExtras struct {
+	rules   *policyReport  // what a policy says of it, nil where none was asked
+	standby *standbyReport // how it stands as a stand-by, nil where nobody asked
+}
+
+// show prints a bundle as text or JSON.
+func (p *program) show(path string, b *transfer.Bundle, also bundleExtras) error {
 	if p.json {
 		report, err := reportOn(b, p.now())
 		if err != nil {
 			return err
 		}
-		report.Policy = rules
+		report.Policy, report.Standby = also.rules, also.standby
 		if err := p.printJSON(report); err != nil {
 			return err
 		}
@@ -62,8 +85,11 @@ func (p *program) show(path string, b *transfer.Bundle, rules *policyReport) err
 		return err
 	}
 	fmt.Fprintln(p.out, text.Clean(filepath.Base(path)))
-	if rules != nil {
-		lines = append(lines, rules.lines()...)
+	if also.rules != nil {
+		lines = append(lines, also.rules.lines()...)
+	}
+	if also.standby != nil {
+		lines = append(lines, also.standby.lines()...)
 	}
 	for _, line := range lines {
 		fmt.Fprintln(p.out, line)
@@ -195,6 +221,7 @@ type bundleReport struct {
 	Practice  bool             `json:"practice"`
 	Documents []documentReport `json:"documents"`
 	Policy    *policyReport    `json:"policy,omitempty"` // at planning
+	Standby   *standbyReport   `json:"standby,omitempty"`
 }
 
 type documentReport struct {

@@ -58,6 +58,24 @@ type Status struct {
 	Alarm    string        `json:"alarm,omitempty"`       // the store is not what this host left: it went back, jumped ahead or was forged
 	Public   *PublicStatus `json:"public,omitempty"`      // what clients are served, where an address is known
 	Problems []string      `json:"problems"`
+	Standby  *Standby      `json:"standby,omitempty"` // null where nobody named one
+
+	docs map[string]*tuf.Document
+}
+
+// Document is the live document of a top-level role, nil where there is none.
+func (s *Status) Document(role string) *tuf.Document { return s.docs[role] }
+
+// Warn adds a problem that somebody should look at.
+func (s *Status) Warn(format string, args ...any) { s.problem(Warn, format, args...) }
+
+// A Standby says how a successor root stands that waits for a bad day. Status does not look
+// at it: who calls it does, and warns.
+type Standby struct {
+	Stale  []string `json:"stale"` // why it is of no use any more; empty while it is good
+	Soon   []string `json:"soon"`
+	Warn   []string `json:"warnings"`
+	Enough []string `json:"enough"` // whose signatures complete it
 }
 
 // A RoleStatus is one live document and who may sign the next one.
@@ -147,6 +165,7 @@ func (p *Publisher) look(ctx context.Context, anchor *tuf.Document) (*Status, *l
 	}
 	s := &Status{Practice: practice, Pinned: anchor.Version(), Checked: p.now().Truncate(time.Second), Roles: []RoleStatus{}, Problems: []string{}}
 	docs := now.documents()
+	s.docs = docs
 	for _, role := range slices.SortedFunc(maps.Keys(docs), byStanding) {
 		s.add(p, docs[role], now.root())
 	}

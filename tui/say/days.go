@@ -16,6 +16,8 @@ var dayNames = map[string]string{
 	calendar.Opens:   "%s %d may be signed from here on",
 	calendar.Last:    "last comfortable day for the ceremony of %s %d",
 	calendar.Expires: "%s %d expires",
+	calendar.Renew:   "sign a new stand-by %s %d",
+	calendar.Lapses:  "stand-by %s %d expires",
 }
 
 // Day says what a day of the timeline is: "targets 18 expires".
@@ -25,7 +27,7 @@ func Day(e calendar.Entry) text.Safe {
 		return text.Clean(e.Text)
 	}
 	version := e.Version
-	if e.Kind != calendar.Expires {
+	if e.Kind == calendar.Opens || e.Kind == calendar.Last {
 		version++ // it is the next version that is signed
 	}
 	return text.Clean(fmt.Sprintf(format, e.Role, version))
