@@ -249,7 +249,7 @@ func (s *Session) checkGenuine(e Enrolled, key crypto.PublicKey) (proved bool, e
 		return true, nil
 	}
 	state := s.State()
-	err = s.cfg.Genuine(e.Evidence, key, state.Practice())
+	_, err = s.cfg.Genuine(e.Evidence, key, state.Practice())
 	if err != nil && !state.excepted(ExceptAttestation) {
 		return false, state.rule("attestation", fmt.Sprintf("token %d does not prove where its key was made: %v", e.Evidence.Serial, err),
 			"Do not use it unless you know why. To go on with it by a recorded exception, leave and resume with --accept-unattested REASON and --decided-by for each who decides it: its key is taken then.")

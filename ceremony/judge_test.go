@@ -124,7 +124,9 @@ func TestWhatBreaksThePolicyOnlyAtFreezeStopsThere(t *testing.T) {
 
 func TestWhatIsDecidedAtEnrolmentIsNotAskedForAgain(t *testing.T) {
 	w := newWorld(t, threePeople...)
-	w.cfg.Genuine = func(Evidence, crypto.PublicKey, bool) error { return errors.New("no chain to a root") }
+	w.cfg.Genuine = func(Evidence, crypto.PublicKey, bool) (Provenance, error) {
+		return Provenance{}, errors.New("no chain to a root")
+	}
 	s := w.until(w.begin(w.planGenesis(), nil), StepEnrolment)
 	if err := w.enrolOne(s, "Alice", "Alice", 0); ruleOf(err) != "attestation" {
 		t.Fatalf("without a decision: %v", err)

@@ -56,9 +56,8 @@ type Config struct {
 	Policy *policy.Policy // what may be signed at all; policy.Default() if nil. Resume refuses another than the ceremony's
 
 	// Genuine says whether a token's evidence proves that the key was made on a real token and is used
-	// as it must be; in a practice ceremony practice tokens count as real. Nil asks for no proof.
-	// What it refuses is enrolled only by a recorded exception for "attestation".
-	Genuine func(e Evidence, key crypto.PublicKey, practice bool) error
+	// as it must be. Nil asks for no proof. What it refuses is enrolled only by a recorded exception for "attestation".
+	Genuine Prover
 
 	wrap      func(journal) journal // for tests that pull the plug
 	maxInline int                   // for tests: maxInline if 0
@@ -89,8 +88,9 @@ type Session struct {
 	dead  error // why the record takes no more
 	asked map[uint32][]Challenge
 
-	mu    sync.RWMutex // guards state; never held while something blocks
-	state State
+	mu     sync.RWMutex // guards state and proved; never held while something blocks
+	state  State
+	proved proved
 }
 
 // Begin starts a ceremony on bundle in cfg.Dir, which must not hold one. anchor is the trusted
@@ -161,11 +161,20 @@ func (s *Session) attested(b *transfer.Bundle) []string {
 	var proved []string
 	for _, t := range b.Tokens {
 		k, ok := keys[t.KeyID]
-		if ok && (s.cfg.Genuine == nil || s.cfg.Genuine(AsRecorded(t), k.Public, b.Practice) == nil) {
+		if ok && s.isGenuine(AsRecorded(t), k.Public, b.Practice) {
 			proved = append(proved, t.KeyID)
 		}
 	}
 	return proved
+}
+
+// isGenuine reports whether evidence is proof, or nobody asks for any.
+func (s *Session) isGenuine(e Evidence, key crypto.PublicKey, practice bool) bool {
+	if s.cfg.Genuine == nil {
+		return true
+	}
+	_, err := s.cfg.Genuine(e, key, practice)
+	return err == nil
 }
 
 // create begins the record. A record without a single entry is what a power cut

@@ -165,7 +165,7 @@ func (s *enrolScreen) Keys() []Key {
 		on("up/down", "choose", now(func() { s.move(-1) }), "up"), on("", "", now(func() { s.move(1) }), "down"),
 		on("l", "look again", now(s.app.lookAgain), "l"),
 		on("d", "leave somebody out", s.dropHolder, "d"),
-	}, s.unblockKeys()...)
+	}, append(s.unblockKeys(), s.sheetKeys()...)...)
 }
 
 func (s *enrolScreen) dropHolder() tea.Cmd {
@@ -194,7 +194,7 @@ func (s *enrolScreen) pasted(t string)         { s.form.current().pasted(t) }
 func (s *enrolScreen) waiting() bool { return s.token == nil && s.busy == 0 }
 
 func (s *enrolScreen) left(reader string) tea.Cmd {
-	s.blocked = nil
+	s.blocked, s.seen = nil, nil
 	if s.token != nil && s.token.Reader == reader && s.busy == 0 {
 		s.away()
 		s.tell(say.Notice{What: text.Clean("The token was taken out."), Kept: text.Clean("Nothing was changed on it.")})
@@ -209,6 +209,10 @@ func (s *enrolScreen) away() {
 }
 
 func (s *enrolScreen) arrived(v ceremony.Visitor, err error) tea.Cmd {
+	s.seen = nil
+	if err == nil {
+		s.seen = &v
+	}
 	switch {
 	case err != nil:
 		s.tell(say.Trouble(err))

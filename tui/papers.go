@@ -114,6 +114,9 @@ func (s *reviewScreen) pages(w, h int) [][]Line {
 		for _, d := range s.diffs {
 			s.laid = append(s.laid, paginate(diffBlocks(d, w), h)...)
 		}
+		if e := say.Evidence(s.app.state.Proofs()); len(e.Items) > 0 {
+			s.laid = append(s.laid, paginate([][]Line{sectionLines(e, w)}, h)...)
+		}
 		for _, p := range s.app.state.Payloads() {
 			s.laid = append(s.laid, paginate([][]Line{digestLines(p, w)}, h)...)
 		}

@@ -36,6 +36,9 @@ func (s *rollCallScreen) Body(w, _ int) Page {
 	for i, who := range s.people() {
 		p.Lines = append(p.Lines, personLine(who, i == s.at))
 	}
+	if e := say.Evidence(s.app.state.Proofs()); len(e.Items) > 0 {
+		p.Lines = append(append(p.Lines, blank), sectionLines(e, w)...)
+	}
 	p.Foot = append(s.said(w), s.app.blindLines(w)...)
 	p.Foot = append(p.Foot, blank)
 	if n := s.unasked(); n > 0 {
@@ -77,7 +80,7 @@ func (s *rollCallScreen) Keys() []Key {
 			return s.act(s.app.session.CloseRollCall, nil, nil)
 		}, "enter"))
 	}
-	return s.idle(append(keys, s.unblockKeys()...)...)
+	return s.idle(append(append(keys, s.unblockKeys()...), s.sheetKeys()...)...)
 }
 
 // answer answers for the chosen participant and goes on to the next.
@@ -104,7 +107,7 @@ func (s *rollCallScreen) nextUnasked() {
 }
 
 func (s *rollCallScreen) waiting() bool       { return s.busy == 0 }
-func (s *rollCallScreen) left(string) tea.Cmd { s.blocked = nil; return nil }
+func (s *rollCallScreen) left(string) tea.Cmd { s.blocked, s.seen = nil, nil; return nil }
 
 func (s *rollCallScreen) arrived(v ceremony.Visitor, err error) tea.Cmd {
 	switch {
@@ -114,9 +117,11 @@ func (s *rollCallScreen) arrived(v ceremony.Visitor, err error) tea.Cmd {
 	case v.Holder == "":
 		s.tell(say.Stranger(v))
 		s.seeBlocked(v)
+		s.seen = &v
 		return nil
 	}
 	s.seeBlocked(v)
+	s.seen = &v
 	session := s.app.session
 	return s.act(func() error { return session.Arrive(v.Holder, v.Info.Serial) }, nil, func() {
 		s.good("%s is here, token %d.", v.Holder, v.Info.Serial)

@@ -15,6 +15,7 @@ type stage struct {
 	notice []say.Notice
 	news   text.Safe // good news, said once
 
+	seen    *ceremony.Visitor // the token that came last and is still in
 	blocked *ceremony.Visitor // the token that is in and whose PIN is blocked
 }
 

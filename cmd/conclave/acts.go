@@ -114,7 +114,19 @@ func (r *rehearsal) bundle(ctx context.Context, act string) (*transfer.Bundle, e
 	if err != nil {
 		return nil, err
 	}
+	if err := r.carry(bundle); err != nil {
+		return nil, err
+	}
 	return bundle, transfer.Write(path, bundle)
+}
+
+// carry takes what earlier acts proved about tokens along.
+func (r *rehearsal) carry(bundle *transfer.Bundle) error {
+	signed, err := filepath.Glob(r.path("bundles", "*.complete.bundle.json"))
+	if err != nil {
+		return err
+	}
+	return (&baseFlags{evidence: signed}).carry(bundle)
 }
 
 func (r *rehearsal) planGenesis(ctx context.Context) (*transfer.Bundle, error) {

@@ -31,16 +31,23 @@ func (p *program) floor(dir, medium string, tokens hsm.Tokens) ceremony.Config {
 }
 
 // genuine holds a token's evidence against Yubico's roots, in a rehearsal against the practice root as well.
-func genuine(e ceremony.Evidence, key crypto.PublicKey, practice bool) error {
+func genuine(e ceremony.Evidence, key crypto.PublicKey, practice bool) (ceremony.Provenance, error) {
 	roots := attest.Yubico()
 	if practice {
 		roots = attest.WithPractice()
 	}
-	_, err := verifyEvidence(transfer.Evidence{
+	proof, err := verifyEvidence(transfer.Evidence{
 		KeyID: e.KeyID, Serial: e.Serial, Firmware: e.Firmware, Slot: e.Slot,
 		PINPolicy: e.PINPolicy, TouchPolicy: e.TouchPolicy, Leaf: e.Leaf, Device: e.Device,
 	}, key, roots)
-	return err
+	if err != nil {
+		return ceremony.Provenance{}, err
+	}
+	p := ceremony.Provenance{FormFactor: proof.FormFactor, Warnings: proof.Warnings}
+	if proof.FIPS {
+		p.Warnings = append(p.Warnings, "it is a FIPS token: its firmware is as old as its certificate")
+	}
+	return p, nil
 }
 
 // folder lets a transfer.Folder speak for itself in preflight.

@@ -51,6 +51,7 @@ func (f *planFlags) register(cmd *cobra.Command, purpose string) {
 type baseFlags struct {
 	repository string
 	root       string
+	evidence   []string
 }
 
 func (f *baseFlags) register(cmd *cobra.Command) {
@@ -58,6 +59,36 @@ func (f *baseFlags) register(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&f.root, "root", "", "a root.json that you trust, kept apart from the repository")
 	_ = cmd.MarkFlagRequired("repository")
 	_ = cmd.MarkFlagRequired("root")
+	f.registerEvidence(cmd)
+}
+
+func (f *baseFlags) registerEvidence(cmd *cobra.Command) {
+	cmd.Flags().StringArrayVar(&f.evidence, "evidence", nil, "the bundle of an earlier ceremony, or what conclave token enrol wrote: what it proves of keys that stay travels on; may be repeated")
+}
+
+// carry adds what earlier bundles and evidence files prove of the bundle's keys.
+func (f *baseFlags) carry(b *transfer.Bundle) error {
+	for _, path := range f.evidence {
+		known, err := readTokens(path)
+		if err != nil {
+			return err
+		}
+		ceremony.Carry(b, known)
+	}
+	return nil
+}
+
+// readTokens reads the evidence in a bundle, or in a file of its own.
+func readTokens(path string) ([]transfer.Evidence, error) {
+	b, err := transfer.Read(path)
+	if err == nil {
+		return b.Tokens, nil
+	}
+	e, fileErr := readEvidence(path)
+	if fileErr != nil {
+		return nil, fmt.Errorf("read evidence in %s: it is no bundle (%w) and no evidence (%w)", path, err, fileErr)
+	}
+	return []transfer.Evidence{e.carried()}, nil
 }
 
 func (f *baseFlags) read() (transfer.Base, error) {
@@ -176,10 +207,13 @@ the first one, and the two count as one person.`,
 				return err
 			}
 			if len(backups) > 0 {
-				return p.planBackups(flags, base.root, on, backups, ceremony.Rotation{OnePerson: onePerson, RootExpires: inDays(now, days), TargetsExpires: inDays(now, targetsDays)}, now)
+				return p.planBackups(flags, base, on, backups, ceremony.Rotation{OnePerson: onePerson, RootExpires: inDays(now, days), TargetsExpires: inDays(now, targetsDays)}, now)
 			}
 			bundle, err := ceremony.PlanRoot(on, flags.purpose, inDays(now, days), now)
 			if err != nil {
+				return err
+			}
+			if err := base.carry(bundle); err != nil {
 				return err
 			}
 			return p.writePlan(flags.out, base.root, bundle)
@@ -193,7 +227,7 @@ the first one, and the two count as one person.`,
 }
 
 // planBackups renews the root and gives people a second token.
-func (p *program) planBackups(flags planFlags, root string, on transfer.Base, backups []string, r ceremony.Rotation, now time.Time) error {
+func (p *program) planBackups(flags planFlags, base baseFlags, on transfer.Base, backups []string, r ceremony.Rotation, now time.Time) error {
 	var err error
 	r.Purpose = flags.purpose
 	if r.Backups, err = backupsOf(backups); err != nil {
@@ -203,7 +237,10 @@ func (p *program) planBackups(flags planFlags, root string, on transfer.Base, ba
 	if err != nil {
 		return err
 	}
-	return p.writeSitting(flags.out, root, bundle, now)
+	if err := base.carry(bundle); err != nil {
+		return err
+	}
+	return p.writeSitting(flags.out, base.root, bundle, now)
 }
 
 func (p *program) planTargets() *cobra.Command {
@@ -243,6 +280,9 @@ version of a delegated role, which the role's own holders sign.`,
 				Expires: inDays(now, days),
 			}, now)
 			if err != nil {
+				return err
+			}
+			if err := base.carry(bundle); err != nil {
 				return err
 			}
 			return p.writePlan(flags.out, base.root, bundle)
@@ -288,6 +328,9 @@ others are dropped and named.`,
 			for _, line := range dropped {
 				fmt.Fprintf(p.err, "dropped: %s\n", text.Clean(line))
 			}
+			if err := base.carry(bundle); err != nil {
+				return err
+			}
 			return p.writePlan(flags.out, base.root, bundle)
 		},
 	}
@@ -295,6 +338,7 @@ others are dropped and named.`,
 	cmd.Flags().StringVar(&base.repository, "repository", "", "folder of the metadata as it is published now; not for a first root")
 	cmd.Flags().StringVar(&base.root, "root", "", "a root.json that you trust, kept apart from the repository")
 	cmd.MarkFlagsRequiredTogether("repository", "root")
+	base.registerEvidence(cmd)
 	return cmd
 }
 

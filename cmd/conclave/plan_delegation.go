@@ -137,6 +137,9 @@ with "conclave publish add", without a ceremony, and who has that key can releas
 			if err != nil {
 				return err
 			}
+			if err := base.carry(bundle); err != nil {
+				return err
+			}
 			if err := p.writeSitting(flags.out, base.root, bundle, now); err != nil || p.json {
 				return err
 			}

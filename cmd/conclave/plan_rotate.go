@@ -233,6 +233,9 @@ must come and what goes on meanwhile, and refuses what would lock everybody out.
 			if err != nil {
 				return err
 			}
+			if err := base.carry(bundle); err != nil {
+				return err
+			}
 			return p.writeSitting(flags.out, base.root, bundle, now, change.absent...)
 		},
 	}
@@ -317,6 +320,9 @@ come back, and does nothing until --give-up names their number.`,
 					text: fmt.Sprintf("nothing was written: %d signatures would be lost, and --give-up says %d", len(cost.Dead), giveUp),
 					hint: fmt.Sprintf("if that is what everybody wants, run it again with --give-up %d", len(cost.Dead)),
 				}
+			}
+			if err := base.carry(next); err != nil {
+				return err
 			}
 			return p.writeSitting(out, base.root, next, now, r.Absent...)
 		},

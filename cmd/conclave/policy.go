@@ -171,7 +171,8 @@ func provedKeys(b *transfer.Bundle) func(keyid string) bool {
 	proved := map[string]bool{}
 	for _, t := range b.Tokens {
 		if k, ok := keys[t.KeyID]; ok {
-			proved[t.KeyID] = genuine(ceremony.AsRecorded(t), k.Public, b.Practice) == nil
+			_, err := genuine(ceremony.AsRecorded(t), k.Public, b.Practice)
+			proved[t.KeyID] = err == nil
 		}
 	}
 	return func(keyid string) bool { return proved[keyid] }

@@ -131,6 +131,7 @@ func describe(b *transfer.Bundle, now time.Time) ([]string, error) {
 		for _, line := range ceremony.Holdings(b) {
 			w.add("  %s %s", say.Note, text.Clean(line))
 		}
+		w.evidence(b)
 		return w, nil
 	}
 	for _, rt := range status.Tallies {
@@ -143,12 +144,25 @@ func describe(b *transfer.Bundle, now time.Time) ([]string, error) {
 	for _, line := range dead {
 		w.add("  %s DANGER %s", say.Stop, text.Clean(line))
 	}
+	w.evidence(b)
 	for _, d := range b.Documents {
 		if err := w.document(b, d, now); err != nil {
 			return nil, err
 		}
 	}
 	return w, nil
+}
+
+// evidence verifies what the bundle carries about the keys that people hold, and says what it proves.
+func (w *lines) evidence(b *transfer.Bundle) {
+	s := say.Evidence(ceremony.Proofs(b, genuine))
+	if len(s.Items) == 0 {
+		return
+	}
+	w.add("  %s", s.Title)
+	for _, item := range s.Items {
+		w.add("   %1s %s", item.Mark, item.Text)
+	}
 }
 
 // lines gathers lines that are safe to print.

@@ -104,9 +104,10 @@ func (d *dialogue) rollCall(st room.State) error {
 	for _, p := range st.Participants() {
 		d.say("%s: %s; %s.", p.Name, say.Standing(p), say.Presence(p))
 	}
+	d.evidence(st)
 	for {
-		a, err := d.await([]string{"here", "away", "done"},
-			"Who is here? Put in a token, or type here NAME, away NAME, or done")
+		a, err := d.await([]string{"here", "away", "done", "token"},
+			"Who is here? Put in a token, or type here NAME, away NAME, token, or done")
 		switch {
 		case err != nil:
 			return err
@@ -114,6 +115,8 @@ func (d *dialogue) rollCall(st room.State) error {
 			if err := d.arrived(a.token); err != nil {
 				return err
 			}
+		case a.reply.word == "token":
+			d.sheets()
 		case a.reply.word == "done":
 			if err := d.s.CloseRollCall(); err != nil {
 				d.trouble(say.Trouble(err))
@@ -138,6 +141,29 @@ func (d *dialogue) arrived(v ceremony.Visitor) error {
 		return d.blocked(v)
 	}
 	return nil
+}
+
+// sheets reads out everything that the tokens in the readers say of themselves.
+func (d *dialogue) sheets() {
+	readers, err := d.s.Readers(d.ctx)
+	for i, r := range readers {
+		var v ceremony.Visitor
+		var sheet ceremony.TokenSheet
+		if v, err = d.s.Look(d.ctx, r); err == nil {
+			sheet, err = d.s.Inspect(d.ctx, v)
+		}
+		if err != nil {
+			d.trouble(say.Trouble(err))
+			continue
+		}
+		if i > 0 {
+			d.say("")
+		}
+		d.print(say.Sheet(sheet)...)
+	}
+	if err == nil && len(readers) == 0 {
+		d.say("No token is in a reader.")
+	}
 }
 
 func (d *dialogue) answerFor(r reply) {

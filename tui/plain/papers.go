@@ -117,8 +117,21 @@ func (d *dialogue) papers(st room.State) {
 			}
 		}
 	}
+	d.evidence(st)
 	for _, p := range st.Payloads() {
 		d.digest(p)
+	}
+}
+
+// evidence reads out of which keys it is proved where they were made.
+func (d *dialogue) evidence(st room.State) {
+	s := say.Evidence(st.Proofs())
+	if len(s.Items) == 0 {
+		return
+	}
+	d.say("%s", s.Title)
+	for _, item := range s.Items {
+		d.say("%s", strings.TrimSpace(text.F("%s %s", item.Mark, item.Text).String()))
 	}
 }
 

@@ -35,6 +35,7 @@ type Session interface {
 
 	Readers(ctx context.Context) ([]string, error)
 	Look(ctx context.Context, reader string) (ceremony.Visitor, error)
+	Inspect(ctx context.Context, v ceremony.Visitor) (ceremony.TokenSheet, error)
 
 	Arrive(holder string, serial uint32) error
 	Miss(holder string) error
@@ -86,6 +87,8 @@ type State interface {
 	SignedAt(keyid, role string) time.Time
 	Exports() []ceremony.Exported
 	Diffs(now time.Time) ([]*tuf.Diff, error)
+	// Proofs says what is proved of the keys that people hold; nil where nobody asks.
+	Proofs() []ceremony.KeyProof
 	Dropped() []string // sentences on signatures that the freeze dropped
 	// Came is the bundle as it was opened; it must not be changed.
 	Came() *transfer.Bundle
@@ -133,9 +136,15 @@ func Live(s *ceremony.Session) Session {
 
 type live struct{ *ceremony.Session }
 
-func (l live) State() State { return liveState{l.Session.State()} }
+func (l live) State() State { return liveState{l.Session.State(), l.Proofs()} }
 
-type liveState struct{ ceremony.State }
+type liveState struct {
+	ceremony.State
+	proofs []ceremony.KeyProof
+}
+
+// Proofs are those of the session.
+func (s liveState) Proofs() []ceremony.KeyProof { return s.proofs }
 
 // Steps are the steps that people go through: being done is none.
 func (s liveState) Steps() []ceremony.Step {

@@ -84,6 +84,7 @@ type Facts struct {
 	Lost       []string
 	Opened     *transfer.Bundle
 	Carried    *transfer.Bundle
+	Proved     []ceremony.KeyProof
 	Backups    map[string]bool // holders who bring a second token
 }
 

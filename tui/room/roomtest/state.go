@@ -135,3 +135,6 @@ func (f *Facts) Tallies() []transfer.RoleTally {
 	}
 	return out
 }
+
+// Proofs are what the test says.
+func (f *Facts) Proofs() []ceremony.KeyProof { return f.Proved }

@@ -73,6 +73,23 @@ func (s *Session) Look(_ context.Context, r string) (ceremony.Visitor, error) {
 	return v, nil
 }
 
+// Inspect shows one key in 9c, attested for all but the token of somebody unknown.
+func (s *Session) Inspect(_ context.Context, v ceremony.Visitor) (ceremony.TokenSheet, error) {
+	if err := s.called("Inspect %d", v.Info.Serial); err != nil {
+		return ceremony.TokenSheet{}, err
+	}
+	sheet := ceremony.TokenSheet{Info: v.Info, Guard: v.Guard, Holder: v.Holder}
+	sheet.Info.FormFactor = "USB-A Keychain"
+	if !v.Blank {
+		k := ceremony.SheetKey{Key: hsm.Key{Slot: hsm.SlotSignature, Algorithm: hsm.P256, PINPolicy: hsm.PolicyAlways, TouchPolicy: hsm.PolicyAlways, Holder: v.Holder}}
+		if v.Holder == "" {
+			k.Why = "the token cannot prove that it made the key: it does not know attestation"
+		}
+		sheet.Keys = append(sheet.Keys, k)
+	}
+	return sheet, nil
+}
+
 func (s *Session) reviewed(holder string) bool {
 	return slices.ContainsFunc(s.People, func(p ceremony.Participant) bool { return p.Name == holder && p.Reviewed })
 }
