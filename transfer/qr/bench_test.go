@@ -72,7 +72,11 @@ var losses = []float64{0.1, 0.2, 0.3, 0.4, 0.5}
 // Whoever watches must not wait for more frames than it takes. The goal is 5 %; that nearly every weighted
 // part is news leaves far less.
 func TestFramesNeededAreNearTheIdeal(t *testing.T) {
-	const most, rounds = 1, 60 // percent
+	const most = 1 // percent
+	rounds := 60
+	if testing.Short() {
+		rounds = 15
+	}
 	for _, k := range []int{10, 30, 50, 100} {
 		for _, loss := range losses {
 			o := measure(t, k, loss, true, rounds)
