@@ -54,6 +54,17 @@ func TestWhatIsShownIsOnTheRecord(t *testing.T) {
 		t.Error("shown before it was confirmed")
 	}
 	w.until(s, StepExport)
+	came, err := s.State().Came().Bytes()
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = s.Close()
+	if s, err = Resume(w.cfg); err != nil { // which forgets nothing of what came in
+		t.Fatal(err)
+	}
+	if again, err := s.State().Came().Bytes(); err != nil || string(again) != string(came) {
+		t.Errorf("after a resume another bundle came in: %v", err)
+	}
 	name, file, err := s.State().Result()
 	if err != nil || name != "root-1+targets-1.complete.bundle.json" {
 		t.Fatal(name, err)

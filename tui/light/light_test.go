@@ -104,6 +104,36 @@ func TestAGenesisGoesWhole(t *testing.T) {
 	}
 }
 
+// A made is a ceremony that has made its bundle of the one that came in.
+type made struct {
+	came   *transfer.Bundle
+	result []byte
+}
+
+func (m made) Came() *transfer.Bundle { return m.came }
+
+func (m made) Result() (name string, file []byte, err error) { return "signed.bundle.json", m.result, nil }
+
+// What people at another site signed before is known where the bundle goes back to: it is not sent again.
+func TestOnlyNewSignaturesOfASittingGoBack(t *testing.T) {
+	waiting := qrtest.Waiting(t, 5)
+	came := qrtest.Sign(t, waiting, tuf.Targets, "Alice", "Bob")
+	signed := qrtest.Sign(t, came, tuf.Root, "Carol")
+	offers, err := Offers(made{came, qrtest.Bytes(t, signed)})
+	if err != nil || len(offers) != 2 {
+		t.Fatalf("%d offers, %v", len(offers), err)
+	}
+	if o := offers[0]; o.Title != "the new signature alone" || o.File != "signed.bundle.json" {
+		t.Errorf("offered: %s of %s", o.Title, o.File)
+	}
+	if got := offers[1].Digest(); got != tuf.DigestOf(qrtest.Bytes(t, signed)).Hex() {
+		t.Error("another file is shown than was made")
+	}
+	if _, err := Offers(made{came, []byte("half a bundle")}); err == nil {
+		t.Error("no error")
+	}
+}
+
 func TestNothingNewIsNoAnswer(t *testing.T) {
 	b := qrtest.Waiting(t, 5)
 	var why *answer.Error
