@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // ErrStranger is returned where a signature comes from a key that has no say
@@ -145,7 +146,7 @@ func (d *Document) with(entries []entry) *Document {
 	next := *d
 	next.src = d.src[:d.list.start] + b.String() + d.src[d.list.end:]
 	next.list.end = d.list.start + b.Len()
-	next.entries = entries
+	next.entries, next.agreed = entries, new(sync.Map)
 	return &next
 }
 

@@ -56,6 +56,7 @@ type Document struct {
 	payload []byte
 	digest  Digest
 	sha384  func() []byte // made when the first P-384 key asks
+	agreed  *sync.Map     // requirements that go-tuf has found met by these entries
 
 	kind     string
 	version  int64
@@ -121,6 +122,7 @@ func (d *Document) decode(r *reader) error {
 		}
 	}
 	d.digest = sha256.Sum256(d.payload)
+	d.agreed = new(sync.Map)
 	payload := d.payload
 	d.sha384 = sync.OnceValue(func() []byte {
 		sum := sha512.Sum384(payload)

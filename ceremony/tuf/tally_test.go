@@ -372,3 +372,28 @@ func TestKeytypeThatGoTUFDoesNotKnow(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// go-tuf is asked once about the same keys. What it said of some of them answers for no others, and not for other signatures.
+func TestOneOpinionOfGoTUFIsNoOther(t *testing.T) {
+	p := strong()["p384"]
+	object := p.key.Metadata()
+	object.Type = typeP384
+	odd := Key{ID: p.key.ID, Type: p.key.Type, Scheme: p.key.Scheme, Public: p.key.Public, SPKI: p.key.SPKI, object: object}
+	doc := mustRoot(t, rootOf(1, 1, []string{"Alice"}, []string{"Alice"}))
+	reqs := mustReqs(t, Root, doc, nil, nil)
+	doc = signed(t, doc, reqs, "Alice")
+	for range 2 {
+		if _, err := Verify(doc, reqs); err != nil {
+			t.Fatal(err)
+		}
+	}
+	more := slices.Clone(reqs)
+	more[0].Keys = append(slices.Clone(reqs[0].Keys), odd)
+	var disagree *DisagreementError
+	if _, err := Verify(doc, more); !errors.As(err, &disagree) {
+		t.Errorf("with a key that go-tuf does not know: %v", err)
+	}
+	if next := doc.with(doc.entries); next.agreed == doc.agreed {
+		t.Error("a document with other signatures takes over what was said of these")
+	}
+}

@@ -1,6 +1,7 @@
 package tuf
 
 import (
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"strings"
@@ -100,11 +101,27 @@ func verify(doc *Document, reqs []Requirement, by func(Tally) bool) (*Verified, 
 	}
 	delegated := doc.envelope()
 	for _, r := range reqs {
+		if _, ok := doc.agreed.Load(r.fingerprint()); ok {
+			continue
+		}
 		if err := verifyDelegate(r, delegated); err != nil {
 			return nil, &DisagreementError{doc.Title(), r.Name, err, whyRefused(r)}
 		}
+		doc.agreed.Store(r.fingerprint(), true)
 	}
 	return &Verified{doc, tallies}, nil
+}
+
+// fingerprint says all of a requirement that go-tuf's opinion depends on. Neither it nor a document ever changes, and go-tuf
+// spells a document anew each time that it is asked: it is asked once.
+func (r Requirement) fingerprint() [32]byte {
+	h := sha256.New()
+	fmt.Fprintf(h, "%q %d\n", r.Role, r.Threshold)
+	for _, k := range r.Keys {
+		object := k.Metadata()
+		fmt.Fprintf(h, "%q %q %q %q\n", k.ID, object.Type, object.Scheme, object.Value.PublicKey)
+	}
+	return [32]byte(h.Sum(nil))
 }
 
 // verifyDelegate asks go-tuf for its own opinion, with a root that holds

@@ -69,7 +69,7 @@ func (w *push) addBins(ctx context.Context, before *live, g *goal) error {
 	if w.change == nil && !due {
 		return nil
 	}
-	if err := w.p.Open(); err != nil {
+	if err := w.open(); err != nil {
 		return err
 	}
 	if d == nil || w.p.Bins == nil {

@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 
 	"conclave/ceremony/tuf"
 )
@@ -211,12 +212,19 @@ func (c Content) check(ctx context.Context) error {
 		return err
 	}
 	h := sha256.New()
-	n, err := io.Copy(h, io.LimitReader(contextReader{ctx, r}, c.Length+1))
+	buf := copyBuffers.Get().(*[copySize]byte)
+	defer copyBuffers.Put(buf)
+	n, err := io.CopyBuffer(h, io.LimitReader(contextReader{ctx, r}, c.Length+1), buf[:])
 	if err := errors.Join(err, r.Close()); err != nil {
 		return err
 	}
 	return c.compare(n, h)
 }
+
+// copySize is a good size to read files in; thousands of small ones share few buffers.
+const copySize = 64 << 10
+
+var copyBuffers = sync.Pool{New: func() any { return new([copySize]byte) }}
 
 // contains reports whether the object in the store is this content. It costs one read of the object.
 func contains(ctx context.Context, s Store, name string, c Content) error {

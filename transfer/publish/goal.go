@@ -119,7 +119,7 @@ func bundleAnchor(b *transfer.Bundle, before *live, anchor *tuf.Document) *tuf.D
 // settle looks whether the store has this version of the role already. The same payload with other signatures is
 // taken as it lies there, for numbered files never change; another payload ends the push.
 func (w *push) settle(ctx context.Context, role string, doc *tuf.Document, before *live, complete *transfer.Complete) (*tuf.Document, error) {
-	stored, err := readDocument(ctx, w.store, documentName(role, doc.Version()))
+	stored, err := readDocument(ctx, w.now, documentName(role, doc.Version()))
 	if errors.Is(err, ErrNotFound) {
 		return doc, nil
 	}
@@ -246,7 +246,7 @@ func (w *push) liveDocument(ctx context.Context, before *live, role string) (*tu
 	if doc != nil {
 		return doc, nil
 	}
-	doc, err := readDocument(ctx, w.store, documentName(role, listed.Version))
+	doc, err := readDocument(ctx, w.now, documentName(role, listed.Version))
 	if err != nil {
 		return nil, unsoundRead(err)
 	}

@@ -15,6 +15,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"runtime/debug"
 
 	"github.com/secure-systems-lab/go-securesystemslib/encrypted"
 	"github.com/sigstore/sigstore/pkg/cryptoutils"
@@ -162,6 +163,7 @@ func LoadKey(path string, p *Passphrase) (*Signer, error) {
 		return nil, fmt.Errorf("read key: %s needs a passphrase", path)
 	}
 	der, err := encrypted.Decrypt(block.Bytes, *p.b)
+	debug.FreeOSMemory() // what stretches a passphrase takes 64 MiB, and the next key would take as much again
 	if err != nil {
 		return nil, withHint(fmt.Errorf("open key %s: %w", path, err), "is it the right passphrase for this key?")
 	}

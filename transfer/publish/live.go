@@ -124,9 +124,12 @@ func (l *live) readRoots(ctx context.Context, s Store, anchor *tuf.Document) (er
 // verify checks doc by the keys of the newest root or, where a push was cut
 // short between a root and what it asks for, by those of an older one.
 func (l *live) verify(role string, doc *tuf.Document) error {
-	roots := l.chain.Roots()
 	newest := verifyBy(role, doc, l.root())
-	for i := len(roots) - 1; i >= 0; i-- {
+	if newest == nil {
+		return nil
+	}
+	roots := l.chain.Roots()
+	for i := len(roots) - 2; i >= 0; i-- {
 		if verifyBy(role, doc, roots[i]) == nil {
 			return nil
 		}
@@ -172,7 +175,11 @@ func readDocument(ctx context.Context, s Store, name string) (*tuf.Document, err
 	if err != nil {
 		return nil, err
 	}
-	doc, err := tuf.Parse(raw)
+	parse := tuf.Parse
+	if s, ok := s.(*still); ok {
+		parse = s.parse
+	}
+	doc, err := parse(raw)
 	if err != nil {
 		return nil, &badFile{fmt.Errorf("%s: %w", name, err)}
 	}

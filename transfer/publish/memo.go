@@ -210,7 +210,8 @@ func (m *memo) prune(keep map[string]bool) {
 type still struct {
 	Store
 	mu    sync.Mutex
-	files map[string]stillFile // owned by mu
+	files map[string]stillFile       // owned by mu
+	known map[[32]byte]*tuf.Document // owned by mu: by the SHA-256 of their bytes
 }
 
 type stillFile struct {
@@ -219,7 +220,35 @@ type stillFile struct {
 	err  error
 }
 
-func newStill(s Store) *still { return &still{Store: s, files: map[string]stillFile{}} }
+// newStill looks at s from now on. What turns out to hold the bytes of a document that is known is that document.
+func newStill(s Store, known ...*tuf.Document) *still {
+	now := &still{Store: s, files: map[string]stillFile{}, known: map[[32]byte]*tuf.Document{}}
+	for _, doc := range known {
+		if doc != nil {
+			now.known[sum(doc.Bytes())] = doc
+		}
+	}
+	return now
+}
+
+// parse reads a document strictly, each once: thousands of files take their time.
+func (s *still) parse(raw []byte) (*tuf.Document, error) {
+	digest := sum(raw)
+	s.mu.Lock()
+	doc := s.known[digest]
+	s.mu.Unlock()
+	if doc != nil {
+		return doc, nil
+	}
+	doc, err := tuf.Parse(raw)
+	if err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.known[digest] = doc
+	return doc, nil
+}
 
 // prefetch reads several files at once. What fails is read again when it is needed.
 func (s *still) prefetch(ctx context.Context, names []string) {

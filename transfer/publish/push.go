@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"math/rand/v2"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -231,7 +232,8 @@ type push struct {
 	dir      string
 	dryRun   bool
 	report   Report
-	memory   *seen // of this attempt
+	memory   *seen        // of this attempt
+	open     func() error // opens the online keys
 
 	mu     sync.Mutex
 	parsed map[string]*tuf.Document // owned by mu: live delegated roles that this attempt has read
@@ -298,8 +300,12 @@ func (w *push) attempt(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	w.memory, w.parsed = memory, map[string]*tuf.Document{}
-	w.now = newStill(w.store)
+	w.memory, w.parsed, w.open = memory, map[string]*tuf.Document{}, sync.OnceValue(w.p.Open)
+	if w.bringsNews(memory) {
+		go w.open()                     // meanwhile
+		defer func() { _ = w.open() }() // whoever needs it has the error
+	}
+	w.now = newStill(w.store, w.brought()...)
 	w.now.prefetch(ctx, w.expected(memory))
 	before, err := readLive(ctx, w.now, w.anchor)
 	if err != nil {
@@ -354,7 +360,41 @@ func (w *push) expected(memory *seen) []string {
 			names = append(names, documentName(role, v))
 		}
 	}
-	return names
+	if w.bundle != nil {
+		names = append(names, documentName(tuf.Snapshot, memory.Roles[tuf.Snapshot].Version+1))
+		for _, d := range w.bundle.Documents {
+			if checkRoleName(d.Role) == nil {
+				names = append(names, documentName(d.Role, d.Metadata.Version()))
+			}
+		}
+	}
+	return slices.Compact(slices.Sorted(slices.Values(names)))
+}
+
+// bringsNews reports whether the bundle has what this host has never seen live: most likely the keys will be needed, and to
+// stretch a passphrase takes as long as everything else before the first upload.
+func (w *push) bringsNews(memory *seen) bool {
+	if w.bundle == nil {
+		return false
+	}
+	for _, role := range []string{tuf.Root, tuf.Targets} {
+		if version(w.bundle.Document(role)) > memory.Roles[role].Version {
+			return true
+		}
+	}
+	return false
+}
+
+// brought are the documents of the bundle.
+func (w *push) brought() []*tuf.Document {
+	if w.bundle == nil {
+		return nil
+	}
+	docs := slices.Clone(w.bundle.Base.Roots)
+	for _, d := range slices.Concat(w.bundle.Base.Documents, w.bundle.Documents) {
+		docs = append(docs, d.Metadata)
+	}
+	return docs
 }
 
 // pin stores the anchor of a first push, before the store is touched.

@@ -48,7 +48,9 @@ func (w *push) outcome(ctx context.Context, before *live, s *stage) (*live, erro
 	if s.timestamp == nil {
 		return before, nil // nothing was put; it was verified a moment ago
 	}
-	now := newStill(w.p.Store)
+	put := s.documents()
+	now := newStill(w.p.Store, slices.Collect(maps.Values(put))...)
+	now.prefetch(ctx, append(slices.Collect(maps.Keys(put)), documentName(tuf.Root, s.goal.root.Version()+1)))
 	after, err := readLive(ctx, now, w.anchor)
 	if err != nil {
 		return nil, err
@@ -56,18 +58,29 @@ func (w *push) outcome(ctx context.Context, before *live, s *stage) (*live, erro
 	if err := w.compare(s, after); err != nil {
 		return nil, err
 	}
-	if err := w.readFiles(ctx, s); err != nil {
+	if err := w.lookAround(ctx, before, now, s, after); err != nil {
 		return nil, err
-	}
-	for who, cache := range w.observers(before) {
-		if err := w.readBack(ctx, now, s, after, cache); err != nil {
-			return nil, withHint(fmt.Errorf("%s refuses what is live now: %w", who, err),
-				"this was tried before and worked: look at the store and at who else writes to it")
-		}
 	}
 	w.p.tell("read back as a client: timestamp %d, snapshot %d, targets %d, root %d",
 		after.timestamp.Version(), after.snapshot.Version(), after.targets.Version(), after.root().Version())
 	return after, nil
+}
+
+// lookAround looks for the files that were put, and lets every observer follow what is live, all at once.
+func (w *push) lookAround(ctx context.Context, before *live, now *still, s *stage, after *live) error {
+	looks := []func(context.Context) error{func(ctx context.Context) error { return w.readFiles(ctx, s) }}
+	for who, cache := range w.observers(before) {
+		for _, follow := range []func(context.Context, *still, *stage, *live, client.Memory) error{w.readUpdater, w.readBack} {
+			looks = append(looks, func(ctx context.Context) error {
+				if err := follow(ctx, now, s, after, cache); err != nil {
+					return withHint(fmt.Errorf("%s refuses what is live now: %w", who, err),
+						"this was tried before and worked: look at the store and at who else writes to it")
+				}
+				return nil
+			})
+		}
+	}
+	return each(ctx, looks, func(ctx context.Context, look func(context.Context) error) error { return look(ctx) })
 }
 
 // readPublic follows the repository at its public address, where a CDN or a web server may
@@ -113,13 +126,14 @@ func (w *push) compare(s *stage, after *live) error {
 	return nil
 }
 
-// readBack follows the live repository with two implementations and downloads, as a client,
-// some of the files that this push has put.
+// readUpdater follows the live repository as clients of others do.
+func (w *push) readUpdater(ctx context.Context, now *still, _ *stage, _ *live, cache client.Memory) error {
+	return w.updaterReads(ctx, &view{store: now}, cache)
+}
+
+// readBack follows the live repository as our client does, and downloads some of the files that this push has put.
 func (w *push) readBack(ctx context.Context, now *still, s *stage, after *live, cache client.Memory) error {
 	v := &view{store: now}
-	if err := w.updaterReads(ctx, v, cache); err != nil {
-		return err
-	}
 	goal := &goal{root: after.root(), docs: s.goal.docs, bins: s.goal.bins}
 	if now := s.goal.docs[tuf.Targets]; now != nil && after.targets.Version() != now.Version() || after.snapshot.Version() != version(s.snapshot) {
 		goal.docs = nil // others have published on top

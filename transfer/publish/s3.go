@@ -170,6 +170,7 @@ func (p Place) String() string {
 // Connections: as many as there are uploads at once, and limits for servers that do not answer.
 const (
 	maxConnections    = 2 * workers
+	writeBuffer       = 32 << 10 // a small file goes out in one piece, not in five
 	connectTimeout    = 10 * time.Second
 	answerTimeout     = 60 * time.Second
 	readTries         = 6
@@ -185,6 +186,7 @@ func OpenBucket(ctx context.Context, p Place) (*Bucket, error) {
 		WithTransportOptions(func(t *http.Transport) {
 			t.MaxIdleConns, t.MaxIdleConnsPerHost, t.MaxConnsPerHost = maxConnections, maxConnections, maxConnections
 			t.ResponseHeaderTimeout = answerTimeout
+			t.WriteBufferSize = writeBuffer
 		})
 	cfg, err := config.LoadDefaultConfig(ctx,
 		config.WithHTTPClient(client), config.WithRegion(p.Region), config.WithSharedConfigProfile(p.Profile),

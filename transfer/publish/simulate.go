@@ -63,13 +63,9 @@ func (w *push) observers(before *live) map[string]client.Memory {
 
 // simulate lets clients follow the staged update before anything is stored.
 func (w *push) simulate(ctx context.Context, s *stage, before *live) error {
-	staged := map[string][]byte{
-		timestampName: s.timestamp.Bytes(),
-		documentName(tuf.Snapshot, s.snapshot.Version()): s.snapshot.Bytes(),
-		documentName(tuf.Root, s.goal.root.Version()):    s.goal.root.Bytes(),
-	}
-	for role, doc := range s.goal.docs {
-		staged[documentName(role, doc.Version())] = doc.Bytes()
+	staged := map[string][]byte{}
+	for name, doc := range s.documents() {
+		staged[name] = doc.Bytes()
 	}
 	v := &view{w.now, staged}
 	for who, cache := range w.observers(before) {

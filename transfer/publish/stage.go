@@ -26,6 +26,19 @@ type stage struct {
 	base      ETag          // of the timestamp that is replaced
 }
 
+// documents are those that clients get of a stage that is signed, by name.
+func (s *stage) documents() map[string]*tuf.Document {
+	docs := map[string]*tuf.Document{
+		timestampName: s.timestamp,
+		documentName(tuf.Snapshot, s.snapshot.Version()): s.snapshot,
+		documentName(tuf.Root, s.goal.root.Version()):    s.goal.root,
+	}
+	for role, doc := range s.goal.docs {
+		docs[documentName(role, doc.Version())] = doc
+	}
+	return docs
+}
+
 // prepare plans, signs, journals and tries out. The store is not touched.
 func (w *push) prepare(ctx context.Context, before *live, g *goal, files []upload) (*stage, error) {
 	s := &stage{before: before, goal: g, files: files, base: before.etag, snapshot: before.snapshot}
@@ -87,7 +100,7 @@ func (w *push) isSettled(before *live, kept *journal) bool {
 
 // checkSigners makes sure that the root takes our online keys, before anything is signed with them.
 func (w *push) checkSigners(root *tuf.Document) error {
-	if err := w.p.Open(); err != nil {
+	if err := w.open(); err != nil {
 		return err
 	}
 	for role, s := range map[string]*Signer{tuf.Snapshot: w.p.Snapshot, tuf.Timestamp: w.p.Timestamp} {
@@ -235,7 +248,7 @@ func (w *push) keptSnapshot(ctx context.Context, before *live, g *goal, meta map
 		!sameMeta(doc.Snapshot().Meta, meta) || verifyBy(tuf.Snapshot, doc, g.root) != nil || !w.fresh(doc, w.p.SnapshotLife) {
 		return nil
 	}
-	stored, _, err := read(ctx, w.store, documentName(tuf.Snapshot, doc.Version()), tuf.MaxSize)
+	stored, _, err := read(ctx, w.now, documentName(tuf.Snapshot, doc.Version()), tuf.MaxSize)
 	if errors.Is(err, ErrNotFound) || err == nil && string(stored) == string(kept.Snapshot) {
 		return doc
 	}
@@ -246,7 +259,7 @@ func (w *push) keptSnapshot(ctx context.Context, before *live, g *goal, meta map
 func (w *push) freeSnapshot(ctx context.Context, before *live, g *goal) (int64, error) {
 	next := w.last(tuf.Snapshot, before.snapshot, before, g) + 1
 	for skipped := 0; ; skipped++ {
-		_, _, err := read(ctx, w.store, documentName(tuf.Snapshot, next), tuf.MaxSize)
+		_, _, err := read(ctx, w.now, documentName(tuf.Snapshot, next), tuf.MaxSize)
 		if errors.Is(err, ErrNotFound) {
 			return next, nil
 		}
