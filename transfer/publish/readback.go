@@ -72,7 +72,7 @@ func (w *push) lookAround(ctx context.Context, before *live, now *still, s *stag
 	for who, cache := range w.observers(before) {
 		for _, follow := range []func(context.Context, *still, *stage, *live, client.Memory) error{w.readUpdater, w.readBack} {
 			looks = append(looks, func(ctx context.Context) error {
-				if err := follow(ctx, now, s, after, cache); err != nil {
+				if err := follow(ctx, now, s, after, maps.Clone(cache)); err != nil {
 					return withHint(fmt.Errorf("%s refuses what is live now: %w", who, err),
 						"this was tried before and worked: look at the store and at who else writes to it")
 				}
