@@ -52,7 +52,7 @@ fuzz:
 	@.ci/fuzz $(FUZZTIME)
 
 bench:
-	$(GO) test -run '^$$' -bench . -benchmem ./...
+	$(GO) test -run '^$$' -bench . -benchmem -timeout 60m ./...
 
 decodes:
 	$(GO) test ./transfer/qr/decode -run 'TestNoWrongContent$$' -v -timeout 2h -decodes 100000

@@ -15,7 +15,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -95,29 +94,28 @@ func (r *rig) endpoint(far time.Duration) string {
 	return r.proxy.URL
 }
 
-// A result is what one run of one competitor took.
-type result struct {
-	seconds float64
-	peak    int64 // bytes of memory
-}
-
 // run runs a program to its end; a nil env is this process's.
 func (r *rig) run(env []string, name string, args ...string) result {
 	r.b.Helper()
 	cmd := exec.Command(name, args...)
 	cmd.Env = env
-	start := time.Now()
-	out, err := cmd.CombinedOutput()
-	took := time.Since(start)
+	r.proxy.requests()
+	before, start := r.served(), time.Now()
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	must(r.b, cmd.Start())
+	memory := watchMemory(cmd.Process.Pid)
+	err := cmd.Wait()
+	took, peak := time.Since(start), memory()
 	if err != nil {
-		r.b.Fatalf("%s %s: %v: %s", name, strings.Join(args, " "), err, out)
+		r.b.Fatalf("%s %s: %v: %s", name, strings.Join(args, " "), err, out.String())
 	}
-	peak := int64(0)
-	if usage, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage); ok {
-		peak = usage.Maxrss << 10
-	}
-	return result{took.Seconds(), peak}
+	own := cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
+	return result{took.Seconds(), own.Seconds(), r.served() - before, peak, len(r.proxy.requests())}
 }
+
+// served is what the server has used of the processor so far, in seconds.
+func (r *rig) served() float64 { return processorTime(r.bucket.server.PID()) }
 
 // fresh is a prefix that nothing lies under.
 func (r *rig) fresh(who string) string {
@@ -155,9 +153,14 @@ func (r *rig) competitors(endpoint string) map[string]func() result {
 	plain := slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "AWS_") })
 	keys := append(plain, "AWS_EC2_METADATA_DISABLED=true", "AWS_ACCESS_KEY_ID="+rootAccess, "AWS_SECRET_ACCESS_KEY="+rootSecret, "AWS_REGION=us-east-1")
 	if rclone, err := exec.LookPath("rclone"); err == nil {
-		all["rclone"] = func() result {
-			return r.run(append(slices.Clone(keys), "RCLONE_CONFIG="+os.DevNull), rclone, "copy", r.files, ":s3:"+r.bucket.name+"/"+r.fresh("rclone"),
-				"--s3-provider=Other", "--s3-env-auth", "--s3-endpoint="+endpoint, "--s3-force-path-style", "--s3-no-check-bucket", "--transfers=64", "--checkers=64")
+		for name, more := range map[string][]string{"rclone": nil, "rclone-64": {"--transfers=64", "--checkers=64"}} {
+			all[name] = func() result {
+				args := append([]string{
+					"copy", r.files, ":s3:" + r.bucket.name + "/" + r.fresh("rclone"),
+					"--s3-provider=Other", "--s3-env-auth", "--s3-endpoint=" + endpoint, "--s3-force-path-style", "--s3-no-check-bucket",
+				}, more...)
+				return r.run(append(slices.Clone(keys), "RCLONE_CONFIG="+os.DevNull), rclone, args...)
+			}
 		}
 	} else {
 		r.b.Log("rclone is not installed (Debian: rclone)")
@@ -182,7 +185,7 @@ func (r *rig) serial(endpoint string) result {
 	}
 	paths := walk(r.b, r.files)
 	some := paths[:min(serialFiles, len(paths))]
-	start := time.Now()
+	before, start := r.served(), time.Now()
 	for i, path := range some {
 		raw, err := os.ReadFile(path)
 		must(r.b, err)
@@ -190,7 +193,8 @@ func (r *rig) serial(endpoint string) result {
 		_, err = api.PutObject(context.Background(), &s3.PutObjectInput{Bucket: &r.bucket.name, Key: &key, Body: bytes.NewReader(raw)})
 		must(r.b, err)
 	}
-	return result{time.Since(start).Seconds() * float64(len(paths)) / float64(len(some)), 0}
+	scale := float64(len(paths)) / float64(len(some))
+	return result{seconds: time.Since(start).Seconds() * scale, server: (r.served() - before) * scale}
 }
 
 func walk(b *testing.B, dir string) []string {
@@ -204,31 +208,28 @@ func walk(b *testing.B, dir string) []string {
 	return paths
 }
 
-// race lets everybody run in turns and reports the medians, and how many times as fast as each other one conclave is.
-func (r *rig) race(all map[string]func() result) map[string]float64 {
-	times, peak := map[string][]float64{}, map[string]int64{}
+// competing is the order of the table.
+var competing = []string{"conclave", "rclone", "rclone-64", "aws", "serial"}
+
+// race lets everybody run in turns, prints the medians and reports how many times as fast as each other one conclave is.
+func (r *rig) race(title string, all map[string]func() result) {
+	results := map[string][]result{}
 	for range benchRounds {
-		for name, run := range all {
-			runtime.GC()
-			got := run()
-			times[name] = append(times[name], got.seconds)
-			peak[name] = max(peak[name], got.peak)
+		for _, name := range competing {
+			if run := all[name]; run != nil {
+				results[name] = append(results[name], run())
+			}
 		}
 	}
-	medians := map[string]float64{}
-	for name, t := range times {
-		slices.Sort(t)
-		medians[name] = t[len(t)/2]
-		r.b.ReportMetric(medians[name], name+"-s")
-	}
-	for name, m := range medians {
+	table(title, competing, results, runtime.NumCPU())
+	ours := median(results["conclave"], seconds)
+	for name, got := range results {
+		r.b.ReportMetric(median(got, seconds), name+"-s")
 		if name != "conclave" {
-			r.b.ReportMetric(m/medians["conclave"], "x-"+name)
+			r.b.ReportMetric(median(got, seconds)/ours, "x-"+name)
 		}
 	}
-	r.b.ReportMetric(float64(peak["conclave"]>>20), "conclave-MiB")
 	r.b.ReportMetric(0, "ns/op")
-	return medians
 }
 
 // The same files, the same server, in turns: what rclone, the aws program and a loop that
@@ -240,20 +241,22 @@ func BenchmarkPushSmallFiles(b *testing.B) {
 			endpoint := r.endpoint(far)
 			all := r.competitors(endpoint)
 			all["serial"] = func() result { return r.serial(endpoint) }
-			r.race(all)
+			r.race(fmt.Sprintf("%d files of %d KiB, %s", smallFiles, smallSize>>10, name), all)
 		})
 	}
 }
 
+// One large file. rclone sends parts of 5 MiB and takes about a minute: it runs with its defaults alone.
 func BenchmarkPushOneGiB(b *testing.B) {
 	for name, far := range map[string]time.Duration{"near": 0, "30ms": farAway} {
 		b.Run(name, func(b *testing.B) {
 			r := newRig(b, 1, largeSize)
 			all := r.competitors(r.endpoint(far))
+			delete(all, "rclone-64")
 			for name, run := range all {
 				all[name] = func() result { defer r.sweep(); return run() }
 			}
-			r.race(all)
+			r.race("1 GiB, "+name, all)
 		})
 	}
 }
@@ -278,18 +281,13 @@ func BenchmarkPushAgain(b *testing.B) {
 		b.Run(name, func(b *testing.B) {
 			r := newRig(b, smallFiles, smallSize)
 			config := r.publisher(r.fresh("conclave"), r.endpoint(far))
-			first := r.push(config)
-			var again, refresh []float64
+			results := map[string][]result{"first": {r.push(config)}}
 			for range benchRounds {
-				again = append(again, r.push(config).seconds)
-				refresh = append(refresh, r.run(nil, r.program, "publish", "refresh", "--config", config).seconds)
+				results["again"] = append(results["again"], r.push(config))
+				results["refresh"] = append(results["refresh"], r.run(nil, r.program, "publish", "refresh", "--config", config))
 			}
-			slices.Sort(again)
-			slices.Sort(refresh)
-			b.ReportMetric(first.seconds, "first-s")
-			b.ReportMetric(again[len(again)/2], "again-s")
-			b.ReportMetric(100*again[len(again)/2]/first.seconds, "again-%")
-			b.ReportMetric(refresh[len(refresh)/2], "refresh-s")
+			table("the same push again, and a refresh, "+name, []string{"first", "again", "refresh"}, results, runtime.NumCPU())
+			b.ReportMetric(100*median(results["again"], seconds)/results["first"][0].seconds, "again-%")
 			b.ReportMetric(0, "ns/op")
 		})
 	}

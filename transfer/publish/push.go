@@ -302,7 +302,7 @@ func (w *push) attempt(ctx context.Context) error {
 	}
 	w.memory, w.parsed, w.open = memory, map[string]*tuf.Document{}, sync.OnceValue(w.p.Open)
 	if w.bringsNews(memory) {
-		go w.open()                     // meanwhile
+		go func() { _ = w.open() }()    // meanwhile
 		defer func() { _ = w.open() }() // whoever needs it has the error
 	}
 	w.now = newStill(w.store, w.brought()...)

@@ -35,6 +35,9 @@ type Server struct {
 	said    bytes.Buffer
 }
 
+// PID is the server's process.
+func (s *Server) PID() int { return s.process.Process.Pid }
+
 // Start builds the server, where it is not built yet, from the module in the folder module (testdata/s3), and starts it on a free port.
 func Start(module string) (*Server, error) {
 	built, err := exec.Command("go", "-C", module, "tool", "-n", "versitygw").Output()
