@@ -62,7 +62,8 @@ type State struct {
 	dropped    []string              // signatures that came with the bundle and were worth nothing
 	drafted    func() (built, error) // at freeze; shared
 	result     *result               // shared, made anew whenever a signature is added
-	head       transfer.RecordHead
+	head       transfer.RecordHead   // of the record that confirmed the result
+	last       transfer.RecordHead   // of the record as it is
 	writing    *ExportBegun
 	exports    []Exported
 	queue      []Queued    // who joins with the next draft
@@ -110,6 +111,7 @@ func (s State) Apply(e Event) (State, error) {
 
 // recorded tells the state where in the record the last event stands.
 func (s State) recorded(e Event, seq int, hash string) State {
+	s.last = transfer.RecordHead{Entries: seq, Hash: hash}
 	if _, ok := e.(Confirmed); ok {
 		s.head = transfer.RecordHead{Entries: seq, Hash: hash}
 		s.result = newResult(s.bundle, s.trusted(), s.head)
@@ -247,6 +249,9 @@ func (s State) Exceptions() []Excepted { return slices.Clone(s.exceptions) }
 func (s State) excepted(what string) bool {
 	return slices.ContainsFunc(s.exceptions, func(e Excepted) bool { return e.What == what })
 }
+
+// Head is the end of the record as it is: how many entries, and the hash of the last.
+func (s State) Head() transfer.RecordHead { return s.last }
 
 // Floor is the time before which no clock may be.
 func (s State) Floor() time.Time { return s.floor }

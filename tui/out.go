@@ -226,6 +226,7 @@ func (s *doneScreen) Body(w, _ int) Page {
 	for _, e := range st.Exceptions() {
 		p.Lines = append(p.Lines, hanging(w, sp(warn, "%-5s", say.Stop), text.F("exception: %s, %s", e.What, say.Exception(e)), plain)...)
 	}
+	p.Lines = append(append(p.Lines, blank), paras(w, 0, plain, say.Head(st.Head())...)...)
 	next := "Take the medium to the online host and publish the bundle there."
 	if !st.Complete() {
 		next = "Signatures are missing: take the medium to the next site, or to the next keyholder."

@@ -34,6 +34,9 @@ func (d Digest) Hex() string { return hex.EncodeToString(d[:]) }
 // digests apart on a screen, never enough to compare them.
 func (d Digest) Short() string { return d.String()[:2*digestGroup+1] }
 
+// Half returns the first 16 bytes in groups: as many as nobody can make another thing match.
+func (d Digest) Half() string { return d.String()[:len(d)/2*2+len(d)/4-1] }
+
 // Words returns the digest as 32 PGP words to read aloud: even bytes two
 // syllables, odd bytes three, so that a dropped or swapped word is heard
 // (Juola and Zimmermann 1996).

@@ -50,6 +50,9 @@ func TestDigestForms(t *testing.T) {
 	if got := d.String(); got != "2cf2 4dba 5fb0 a30e 26e8 3b2a c5b9 e29e 1b16 1e5c 1fa7 425e 7304 3362 938b 9824" {
 		t.Error(got)
 	}
+	if got := d.Half(); got != "2cf2 4dba 5fb0 a30e 26e8 3b2a c5b9 e29e" {
+		t.Error(got)
+	}
 	if got := d.Short(); got != "2cf2 4dba" {
 		t.Error(got)
 	}

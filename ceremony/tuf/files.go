@@ -130,14 +130,14 @@ func describeTarget(t *metadata.TargetFiles) string {
 	return fmt.Sprintf("%s, %s", plural(t.Length, "byte"), describeHashes(t.Hashes))
 }
 
-// describeHashes shows the beginning of SHA-256, or of what there is.
+// describeHashes shows SHA-256, or what there is, whole: people decide by it.
 func describeHashes(h metadata.Hashes) string {
 	names := sortedNames(h)
 	if sum := h["sha256"]; len(sum) == len(Digest{}) {
-		return "sha256 " + Digest(sum).Short()
+		return "sha256 " + Digest(sum).String()
 	}
 	for _, name := range names {
-		return name + " " + shorten(h[name].String(), 8)
+		return name + " " + h[name].String()
 	}
 	return "no hash"
 }

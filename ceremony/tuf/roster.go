@@ -162,7 +162,7 @@ func (l *listed) describe() string {
 	if l.holder.Purpose != "" {
 		parts = append(parts, l.holder.Purpose)
 	}
-	return strings.Join(append(parts, "fingerprint "+l.key.SPKI.Short()), ", ")
+	return strings.Join(append(parts, "fingerprint "+l.key.SPKI.Half()), ", ")
 }
 
 // algorithm is a key's kind in the words of people.

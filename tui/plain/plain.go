@@ -204,4 +204,5 @@ func (d *dialogue) done(st room.State) {
 	for _, e := range st.Exceptions() {
 		d.say("Exception: %s, %s.", e.What, say.Exception(e))
 	}
+	d.print(say.Head(st.Head())...)
 }

@@ -86,6 +86,7 @@ type State interface {
 	Still() []string
 	SignedAt(keyid, role string) time.Time
 	Exports() []ceremony.Exported
+	Head() transfer.RecordHead // of the record as it is
 	Diffs(now time.Time) ([]*tuf.Diff, error)
 	// Proofs says what is proved of the keys that people hold; nil where nobody asks.
 	Proofs() []ceremony.KeyProof

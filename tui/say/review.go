@@ -2,6 +2,7 @@ package say
 
 import (
 	"conclave/ceremony/tuf"
+	"conclave/transfer"
 	"conclave/tui/text"
 )
 
@@ -78,6 +79,19 @@ func changeMark(c tuf.Change) string {
 		return "-"
 	}
 	return ""
+}
+
+// Head says where a record ends, in hex and in words to write down.
+func Head(h transfer.RecordHead) []text.Safe {
+	d, err := tuf.ParseDigest(h.Hash)
+	if err != nil {
+		return nil
+	}
+	return []text.Safe{
+		text.F("The record ends with entry %d: %s", h.Entries, d),
+		Words(d, len(d)),
+		text.Clean("Print this head or write it down: conclave record verify --head proves with it that nothing was cut off the record."),
+	}
 }
 
 // Move says which version follows which: "root 4 -> 5", "root 1, the first".
