@@ -5,6 +5,7 @@ import (
 	"os"
 	"runtime"
 	"runtime/debug"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/cobra/doc"
@@ -23,11 +24,24 @@ func (p *program) manCommand() *cobra.Command {
 			}
 			root := cmd.Root()
 			root.DisableAutoGenTag = true // pages are the same whenever they are made
-			return doc.GenManTree(root, &doc.GenManHeader{Title: "CONCLAVE", Section: "1", Source: "conclave " + version}, dir)
+			made := p.made()
+			return doc.GenManTree(root, &doc.GenManHeader{Title: "CONCLAVE", Section: "1", Source: "conclave " + version, Date: &made}, dir)
 		},
 	}
 	cmd.Flags().StringVar(&dir, "dir", "man", "folder to write into")
 	return cmd
+}
+
+// made is when this program's source was committed: its pages are the same whenever they are written.
+func (p *program) made() time.Time {
+	if info, ok := debug.ReadBuildInfo(); ok {
+		for _, s := range info.Settings {
+			if at, err := time.Parse(time.RFC3339, s.Value); s.Key == "vcs.time" && err == nil {
+				return at
+			}
+		}
+	}
+	return p.now()
 }
 
 // versionReport is what version prints with --json.

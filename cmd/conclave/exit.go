@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 
 	"conclave/ceremony"
 	"conclave/ceremony/record"
@@ -137,6 +138,21 @@ func hintOf(err error) string {
 		return h.Hint()
 	}
 	return ""
+}
+
+// people is where lines for people go: standard error, which with --json holds a failure and nothing else.
+func (p *program) people() io.Writer {
+	if p.json {
+		return io.Discard
+	}
+	return p.err
+}
+
+// note says something about what a command made; with --json it is part of its document.
+func (p *program) note(format string, args ...any) {
+	line := text.F(format, args...).String()
+	p.notes = append(p.notes, line)
+	fmt.Fprintln(p.people(), line)
 }
 
 // report tells a person, or with --json a program, what went wrong. What an

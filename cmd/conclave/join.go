@@ -1,12 +1,9 @@
 package main
 
 import (
-	"fmt"
-
 	"github.com/spf13/cobra"
 
 	"conclave/transfer"
-	"conclave/tui/text"
 )
 
 func (p *program) joinCommand() *cobra.Command {
@@ -29,7 +26,7 @@ signature that does not verify is dropped and named.`,
 				return err
 			}
 			for _, line := range dropped {
-				fmt.Fprintf(p.err, "dropped: %s\n", text.Clean(line))
+				p.note("dropped: %s", line)
 			}
 			return p.writeBundle(out, joined)
 		},

@@ -24,9 +24,10 @@ type program struct {
 	in       io.Reader
 	out, err io.Writer
 	now      func() time.Time
-	policy   string // --policy of a plan
-	json     bool   // --json: failures are JSON as well
-	begun    bool   // the command line was understood and its command has begun
+	policy   string   // --policy of a plan
+	notes    []string // what was said about what a command made
+	json     bool     // --json: failures are JSON as well
+	begun    bool     // the command line was understood and its command has begun
 }
 
 func main() {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -13,7 +14,6 @@ import (
 	"conclave/ceremony"
 	"conclave/ceremony/tuf"
 	"conclave/transfer"
-	"conclave/tui/text"
 )
 
 // How long metadata lives unless a plan says otherwise.
@@ -249,17 +249,24 @@ func (p *program) planTargets() *cobra.Command {
 	var days int
 	var role string
 	var add, remove []string
+	var renew bool
 	cmd := &cobra.Command{
 		Use:   "targets",
 		Short: "Draft the next targets: files added, changed and removed",
 		Long: `Drafts the next targets: files added, changed and removed. With --role it is the next
-version of a delegated role, which the role's own holders sign.`,
+version of a delegated role, which the role's own holders sign. A version that changes
+no file, and only until when they hold, is asked for with --renew.`,
 		Example: `  conclave plan targets --repository repository/metadata --root trusted/1.root.json \
     --add release/ --remove old.tar.gz -o release.bundle.json
   conclave plan targets --repository repository/metadata --root trusted/1.root.json \
-    --role docs --add docs/ -o docs.bundle.json`,
+    --role docs --add docs/ -o docs.bundle.json
+  conclave plan targets --repository repository/metadata --root trusted/1.root.json \
+    --renew --days 120 -o renewal.bundle.json`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if asked := len(add)+len(remove) > 0; asked == renew {
+				return &usageError{"conclave plan targets", errors.New("name what changes with --add and --remove; or say --renew, and only the expiry changes")}
+			}
 			now := p.now().UTC()
 			on, err := base.read()
 			if err == nil && role != "" {
@@ -293,6 +300,7 @@ version of a delegated role, which the role's own holders sign.`,
 	cmd.Flags().StringVar(&role, "role", "", "a delegated `ROLE`, whose own holders sign")
 	cmd.Flags().StringArrayVar(&add, "add", nil, "a target file to add or replace, or a folder of them; may be repeated")
 	cmd.Flags().StringArrayVar(&remove, "remove", nil, "the path of a target to remove; may be repeated")
+	cmd.Flags().BoolVar(&renew, "renew", false, "change no file, only until when they hold")
 	cmd.Flags().IntVar(&days, "days", targetsDays, "days until targets expire")
 	return cmd
 }
@@ -326,7 +334,7 @@ others are dropped and named.`,
 				return err
 			}
 			for _, line := range dropped {
-				fmt.Fprintf(p.err, "dropped: %s\n", text.Clean(line))
+				p.note("dropped: %s", line)
 			}
 			if err := base.carry(bundle); err != nil {
 				return err

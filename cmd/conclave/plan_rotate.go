@@ -312,7 +312,7 @@ come back, and does nothing until --give-up names their number.`,
 				return err
 			}
 			for _, line := range cost.Text {
-				fmt.Fprintln(p.err, text.Clean(line))
+				p.note("%s", line)
 			}
 			if len(cost.Dead) != giveUp {
 				return &statusError{

@@ -33,7 +33,7 @@ const (
 func (p *program) progress(what string) *bar {
 	f, ok := p.err.(*os.File)
 	now := time.Now()
-	return &bar{w: p.err, what: what, terminal: ok && term.IsTerminal(int(f.Fd())), now: time.Now, start: now, last: now}
+	return &bar{w: p.people(), what: what, terminal: ok && !p.json && term.IsTerminal(int(f.Fd())), now: time.Now, start: now, last: now}
 }
 
 // update says that done of total bytes are through.

@@ -59,7 +59,7 @@ func (p *program) publisher(path string) (*publish.Publisher, error) {
 		return nil, err
 	}
 	pub.Now = p.now
-	pub.Tell = func(line string) { fmt.Fprintln(p.err, text.Clean(line)) }
+	pub.Tell = func(line string) { fmt.Fprintln(p.people(), text.Clean(line)) }
 	return pub, nil
 }
 
@@ -75,7 +75,7 @@ and stores everything in the order that never breaks a client: the timestamp
 comes last. Run it again after a crash: it completes the work.
 
 The first push pins the root: it needs --trust-root or --root-digest.`,
-		Example: `  conclave publish push genesis.bundle.json --config online/publish.json \
+		Example: `  conclave publish push root-1+targets-1.complete.bundle.json --config online/publish.json \
     --targets release/ --root-digest "$(cat printed-words)"`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
 
@@ -38,6 +39,9 @@ objects answered with 404, the clocks together, and who can read it.`,
 			return cobra.ExactArgs(1)(cmd, args)
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := checkInit(o); err != nil {
+				return &usageError{"conclave publish init", err}
+			}
 			if check {
 				return p.checkStore(cmd.Context(), o)
 			}
@@ -71,6 +75,19 @@ objects answered with 404, the clocks together, and who can read it.`,
 	cmd.MarkFlagsMutuallyExclusive("private", "public-read")
 	_ = cmd.MarkFlagRequired("store")
 	return cmd
+}
+
+// checkInit refuses what no publisher could work with, before anything is made.
+func checkInit(o publish.InitOptions) error {
+	switch {
+	case o.Store == "":
+		return errors.New("--store is empty: it says where the repository is published")
+	case o.TimestampDays < 1:
+		return fmt.Errorf("--timestamp-days %d: a timestamp is valid for a day at least", o.TimestampDays)
+	case o.SnapshotDays < 1:
+		return fmt.Errorf("--snapshot-days %d: a snapshot is valid for a day at least", o.SnapshotDays)
+	}
+	return nil
 }
 
 // initPublisher makes a publisher whose paths hold wherever it is called from.

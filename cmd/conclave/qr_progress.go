@@ -32,8 +32,8 @@ const missAfter = 2 * time.Second
 
 func (p *program) scanProgress() *scanLine {
 	f, ok := p.err.(*os.File)
-	terminal := ok && term.IsTerminal(int(f.Fd()))
-	l := &scanLine{w: p.err, terminal: terminal, newline: "\n", good: time.Now(), said: map[string]bool{}}
+	terminal := ok && !p.json && term.IsTerminal(int(f.Fd()))
+	l := &scanLine{w: p.people(), terminal: terminal, newline: "\n", good: time.Now(), said: map[string]bool{}}
 	if terminal {
 		l.newline = "\r\n"
 	}

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/spf13/cobra"
 )
@@ -53,6 +55,21 @@ Without a command it opens the home screen: what do you want to do?
 	return cmd
 }
 
+// talksToPeople are commands that have no document to print: they hold a conversation, move files or
+// print something of a form of its own. --json is refused there.
+var talksToPeople = []string{
+	"conclave", "conclave sign", "conclave resume", "conclave rehearse", "conclave man", "conclave client init",
+	"conclave client refresh", "conclave client download", "conclave qr show", "conclave publish units",
+}
+
+// checkJSON refuses --json where nothing would come of it.
+func (p *program) checkJSON(cmd *cobra.Command) error {
+	if p.json && slices.Contains(talksToPeople, cmd.CommandPath()) {
+		return &usageError{cmd: cmd.CommandPath(), err: errors.New("there is no document for --json: it talks to people, or prints a form of its own")}
+	}
+	return nil
+}
+
 // wrapArgs lets no group of commands pass for a command (cobra would print help and
 // succeed), and notes when a command has begun: whatever fails before
 // that, arguments, flags or groups of flags, is a mistake on the command line.
@@ -68,6 +85,9 @@ func (p *program) wrapArgs(cmd *cobra.Command) {
 	if run := cmd.RunE; run != nil {
 		cmd.RunE = func(c *cobra.Command, args []string) error {
 			p.begun = true
+			if err := p.checkJSON(c); err != nil {
+				return err
+			}
 			return run(c, args)
 		}
 	}

@@ -74,7 +74,7 @@ func (p *program) show(path string, b *transfer.Bundle, also bundleExtras) error
 		if err != nil {
 			return err
 		}
-		report.Policy, report.Standby = also.rules, also.standby
+		report.Policy, report.Standby, report.Notes = also.rules, also.standby, p.notes
 		if err := p.printJSON(report); err != nil {
 			return err
 		}
@@ -236,6 +236,7 @@ type bundleReport struct {
 	Documents []documentReport `json:"documents"`
 	Policy    *policyReport    `json:"policy,omitempty"` // at planning
 	Standby   *standbyReport   `json:"standby,omitempty"`
+	Notes     []string         `json:"notes,omitempty"`  // what was dropped or lost when it was made
 }
 
 type documentReport struct {

@@ -297,7 +297,7 @@ func (p *program) attestBundle(path string, flags tokenFlags) error {
 		return err
 	}
 	if b.Practice && !flags.practice {
-		fmt.Fprintln(p.err, "[i] This is a practice bundle; --practice takes its tokens for real ones.")
+		fmt.Fprintln(p.people(), "[i] This is a practice bundle; --practice takes its tokens for real ones.")
 	}
 	reports := bundleEvidence(b, flags.roots())
 	if len(reports) == 0 {
