@@ -15,8 +15,8 @@ type Desk interface {
 	// Find lists what there is to go on with. It is called every few seconds
 	// while the home screen is open, so a stick shows up by itself.
 	Find(ctx context.Context) (Found, error)
-	// Sign begins the ceremony of the bundle at path.
-	Sign(ctx context.Context, path string) (Started, error)
+	// Sign begins the ceremony of the bundle at path; root is the file of a root that is trusted apart from it, or "".
+	Sign(ctx context.Context, path, root string) (Started, error)
 	// Resume goes on with the ceremony in dir.
 	Resume(ctx context.Context, dir string) (Started, error)
 	// Genesis plans a new repository and begins its ceremony.

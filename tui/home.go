@@ -15,7 +15,7 @@ import (
 const findEvery = 2 * time.Second
 
 var homeHelp = []text.Safe{
-	text.Clean("Sign a bundle: begins the ceremony of a bundle that was made on the online host and carried here."),
+	text.Clean("Sign a bundle: begins the ceremony of a bundle that was made on the online host and carried here. t names the root that you trust, kept apart from it, first."),
 	text.Clean("Go on where we stopped: resumes a ceremony from its record, after a break or a power cut. Nothing that was done is asked for again."),
 	text.Clean("Begin a new repository: plans a genesis and holds its ceremony."),
 	text.Clean("Scan a bundle: reads what another machine shows as QR symbols. It has passed the same checks as a file from a stick."),
@@ -76,9 +76,7 @@ func (s *homeScreen) offers() []offer {
 		if f.Note != "" {
 			about = text.F("%s, %s", about, f.Note)
 		}
-		all = append(all, offer{text.Clean("Sign a bundle"), about, s.begin(f.Name, func(ctx context.Context) (Started, error) {
-			return desk.Sign(ctx, f.Path)
-		})})
+		all = append(all, offer{text.Clean("Sign a bundle"), about, s.sign(f, "")})
 	}
 	for _, f := range s.found.Stopped {
 		about := text.F("%s, stopped %s at %s", f.Title, text.Relative(f.When, s.app.now), string(f.Step))
@@ -126,6 +124,27 @@ func (s *homeScreen) changes(p Planner) []offer {
 // alarmed asks where the repository is, and which keys are in danger.
 func (a *App) alarmed(p Planner) tea.Cmd {
 	return a.open(newRepository(a, p, "compromise", true, func(r Repository, at time.Time) Screen { return newCompromise(a, p, r, at) }))
+}
+
+// sign begins the ceremony of a bundle, from the root in a file where one is named.
+func (s *homeScreen) sign(f FoundFile, root string) func() tea.Cmd {
+	return s.begin(f.Name, func(ctx context.Context) (Started, error) { return s.app.desk.Sign(ctx, f.Path, root) })
+}
+
+// named asks for the trusted root of a bundle first.
+func (s *homeScreen) named(f FoundFile) func() tea.Cmd {
+	return func() tea.Cmd {
+		root := newField("trusted root")
+		root.hint = text.Clean("a root.json kept apart from the bundle")
+		return s.app.open(&askScreen{
+			stage: stage{app: s.app}, form: form{fields: []*field{root}}, title: "trusted root", verb: "open the bundle",
+			intro: func() []text.Safe {
+				return []text.Safe{text.F("%s is verified from this root on. Without one, preflight asks people to compare digests.", f.Name)}
+			},
+			commit: func() error { return nil },
+			then:   func() tea.Cmd { return s.sign(f, root.text())() },
+		})
+	}
 }
 
 // begin makes what starts a ceremony.
@@ -177,10 +196,14 @@ func (s *homeScreen) Keys() []Key {
 	if !s.busy.Empty() {
 		return nil
 	}
-	return []Key{
+	keys := []Key{
 		on("up/down", "choose", now(func() { s.at = max(0, s.at-1) }), "up"),
 		on("", "", now(func() { s.at = min(len(s.offers())-1, s.at+1) }), "down"),
 		on("enter", "open", func() tea.Cmd { return s.offers()[s.at].do() }, "enter"),
 		on("q", "quit", func() tea.Cmd { return tea.Quit }, "q"),
 	}
+	if s.at < len(s.found.Bundles) { // they come first
+		keys = append(keys, on("t", "trusted root", s.named(s.found.Bundles[s.at]), "t"))
+	}
+	return keys
 }

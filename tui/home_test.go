@@ -30,8 +30,8 @@ func (d *desktop) open(what string) (Started, error) {
 	return Started{}, d.err
 }
 
-func (d *desktop) Sign(_ context.Context, path string) (Started, error) {
-	return d.open("sign " + path)
+func (d *desktop) Sign(_ context.Context, path, root string) (Started, error) {
+	return d.open(strings.TrimSpace("sign " + path + " " + root))
 }
 
 func (d *desktop) Resume(_ context.Context, dir string) (Started, error) {
@@ -150,4 +150,15 @@ func TestAStickShowsUpByItself(t *testing.T) {
 		s.tick()
 	}
 	s.sees("release-47.bundle.json, on SANDISK")
+}
+
+func TestSignFromATrustedRootThatPeopleName(t *testing.T) {
+	d := stick()
+	s := home(t, d)
+	s.key("t")
+	s.sees("kept apart")
+	s.typed("/media/ROOTS/4.root.json", "enter")
+	if want := "sign /media/SANDISK/release-47.bundle.json /media/ROOTS/4.root.json"; len(d.opened) != 1 || d.opened[0] != want {
+		t.Errorf("opened %q, want %q", d.opened, want)
+	}
 }

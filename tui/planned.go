@@ -68,7 +68,7 @@ func (s *plannedScreen) keep() tea.Cmd {
 func (s *plannedScreen) begin() tea.Cmd {
 	s.clear()
 	desk, path := s.app.desk, s.kept.Bundle
-	cmd := ask(s.app, func(ctx context.Context) (Started, error) { return desk.Sign(ctx, path) }, func(st Started, err error) tea.Cmd {
+	cmd := ask(s.app, func(ctx context.Context) (Started, error) { return desk.Sign(ctx, path, "") }, func(st Started, err error) tea.Cmd {
 		s.busy = 0
 		if err != nil {
 			s.tell(say.Trouble(err))

@@ -193,11 +193,11 @@ var errPractised = &statusError{
 }
 
 // Sign begins the ceremony of a bundle.
-func (d *desk) Sign(_ context.Context, path string) (tui.Started, error) {
+func (d *desk) Sign(_ context.Context, path, root string) (tui.Started, error) {
 	if d.rehearsal != nil {
 		return tui.Started{}, errPractised
 	}
-	s, err := d.p.begin(path, ceremonyDir(path), "", frontFlags{})
+	s, err := d.p.begin(path, ceremonyDir(path), root, frontFlags{})
 	return d.started(s, err)
 }
 
@@ -248,7 +248,7 @@ func (d *desk) Genesis(ctx context.Context, f tui.GenesisForm) (tui.Started, err
 	if err := transfer.Write(path, bundle); err != nil {
 		return tui.Started{}, err
 	}
-	return d.Sign(ctx, path)
+	return d.Sign(ctx, path, "")
 }
 
 // Practise begins a rehearsal in a folder of this one, or goes on with it.
