@@ -113,6 +113,8 @@ type rehearsal struct {
 	tokens  *piv.Tokens
 	people  []*person
 	runtime string // where the PC/SC socket is
+
+	unlock, leave func() error // of the rehearsal's folder, and of runtime
 }
 
 // A person of a rehearsal and the virtual token in their hand.
@@ -142,6 +144,7 @@ func (p *program) openRehearsal(dir string, plan rehearsalPlan) (*rehearsal, err
 	}
 	r := &rehearsal{p: p, dir: dir, plan: plan, tokens: piv.New()}
 	if err := r.claim(); err != nil {
+		r.close()
 		return nil, err
 	}
 	if err := r.start(); err != nil {
@@ -161,12 +164,15 @@ func (r *rehearsal) claim() error {
 	case !errors.Is(err, fs.ErrNotExist):
 		return fmt.Errorf("open rehearsal: %w", err)
 	}
-	if entries, err := os.ReadDir(r.dir); err == nil && len(entries) > 0 {
+	if entries, err := os.ReadDir(r.dir); err == nil && len(entries) > 0 && !onlyLock(entries) {
 		return &statusError{
 			code: exitFailed,
 			text: fmt.Sprintf("%s holds other things", r.dir),
 			hint: "name a folder that is empty or not there yet; nothing was written",
 		}
+	}
+	if err := r.lock(); err != nil {
+		return err
 	}
 	for _, sub := range []string{"bundles", "record", "repository", "tokens", "trusted", "online"} {
 		if err := os.MkdirAll(filepath.Join(r.dir, sub), 0o700); err != nil {
@@ -180,8 +186,21 @@ func (r *rehearsal) claim() error {
 	return transfer.WriteNew(path, append(raw, '\n'))
 }
 
-// reopen takes the options that a rehearsal was begun with.
+// onlyLock reports a folder that a start has locked, and got no further.
+func onlyLock(entries []fs.DirEntry) bool { return len(entries) == 1 && entries[0].Name() == lockName }
+
+// reopen takes the options that a rehearsal was begun with. Those of a start that came to nothing, because no
+// plan could be made of them, give way to the new ones.
 func (r *rehearsal) reopen(path string, raw []byte) error {
+	if err := r.lock(); err != nil {
+		return err
+	}
+	if err := r.sweep(); err != nil {
+		return err
+	}
+	if _, err := os.Stat(r.path("bundles", acts[0]+".bundle.json")); errors.Is(err, fs.ErrNotExist) {
+		return r.anew(path)
+	}
 	asked := r.plan.Store
 	r.plan.Store = ""
 	if err := json.Unmarshal(raw, &r.plan); err != nil {
@@ -197,6 +216,21 @@ func (r *rehearsal) reopen(path string, raw []byte) error {
 	return nil
 }
 
+// anew takes the options of this start. Online keys that belong to another store are made again.
+func (r *rehearsal) anew(path string) error {
+	if err := os.RemoveAll(r.path("online")); err != nil {
+		return fmt.Errorf("open rehearsal: %w", err)
+	}
+	if err := os.Mkdir(r.path("online"), 0o700); err != nil {
+		return fmt.Errorf("open rehearsal: %w", err)
+	}
+	raw, err := json.MarshalIndent(r.plan, "", "  ")
+	if err != nil {
+		return err
+	}
+	return transfer.Replace(path, append(raw, '\n'))
+}
+
 // store is the URL of where the rehearsal is published.
 func (r *rehearsal) store() string {
 	if r.plan.Store != "" {
@@ -207,12 +241,11 @@ func (r *rehearsal) store() string {
 
 // start brings up the PC/SC service and everybody's token, in their hands, not yet in a reader.
 func (r *rehearsal) start() error {
-	runtime, err := os.MkdirTemp("", "conclave-practice-")
-	if err != nil {
+	var err error
+	if r.runtime, r.leave, err = newRuntime(); err != nil {
 		return fmt.Errorf("open rehearsal: %w", err)
 	}
-	r.runtime = runtime
-	if r.service, err = virtual.Start(runtime); err != nil {
+	if r.service, err = virtual.Start(r.runtime); err != nil {
 		return fmt.Errorf("start virtual smart card service: %w", err)
 	}
 	if err := r.service.Use(); err != nil {
@@ -263,6 +296,11 @@ func (r *rehearsal) close() {
 	}
 	if r.runtime != "" {
 		_ = os.RemoveAll(r.runtime)
+	}
+	for _, let := range []func() error{r.leave, r.unlock} {
+		if let != nil {
+			_ = let() // a lock ends with the program as well
+		}
 	}
 }
 
