@@ -236,7 +236,7 @@ type bundleReport struct {
 	Documents []documentReport `json:"documents"`
 	Policy    *policyReport    `json:"policy,omitempty"` // at planning
 	Standby   *standbyReport   `json:"standby,omitempty"`
-	Notes     []string         `json:"notes,omitempty"`  // what was dropped or lost when it was made
+	Notes     []string         `json:"notes,omitempty"` // what was dropped or lost when it was made
 }
 
 type documentReport struct {
