@@ -66,6 +66,24 @@ func (s State) checkClients() error {
 	return nil
 }
 
+// timeMachine says what happens to a client at every root that the bundle knows, now and around every
+// expiry to come. What keeps it from saying so, checkClients refuses.
+func (s State) timeMachine() []string {
+	sim, err := tuf.Simulate(s.update())
+	if err != nil {
+		return nil
+	}
+	var lines []string
+	for _, c := range sim.Sentences() {
+		text := c.Text
+		if c.Danger {
+			text = "DANGER " + text
+		}
+		lines = append(lines, text)
+	}
+	return lines
+}
+
 // update is what clients find once the result is published.
 func (s State) update() tuf.Update {
 	b := s.bundle

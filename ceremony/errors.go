@@ -114,3 +114,13 @@ func failed(act, safe string, err error) error {
 	}
 	return &ActError{Act: act, Err: err, Safe: safe}
 }
+
+// Decidable names what people may decide on where confirm refuses a result: what an exception is
+// then for, as Except takes it; "" where nobody can decide it away.
+func Decidable(err error) string {
+	var rule *RuleError
+	if errors.As(err, &rule) && rule.Step == StepConfirm && (rule.Rule == "clients" || rule.Rule == "expiry") {
+		return rule.Rule
+	}
+	return ""
+}

@@ -119,4 +119,18 @@ func TestAResultThatLeavesClientsBehindIsNotConfirmed(t *testing.T) {
 	if err := s.State().At(w.now).checkClients(); err != nil {
 		t.Errorf("the right ones: %v", err)
 	}
+	if what := Decidable(state.rule("clients", "x", "")); what != "clients" || Decidable(state.rule("threshold", "x", "")) != "" {
+		t.Errorf("people decide on %q", what)
+	}
+	excepted, err := state.At(w.now).Apply(Excepted{What: "clients", Reason: "they are told by mail", By: []string{"Olga", "Pat"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := excepted.checkClients(); err != nil {
+		t.Errorf("with an exception on record: %v", err)
+	}
+	told := strings.Join(state.At(w.now).timeMachine(), "\n")
+	if !strings.Contains(told, "DANGER A client at any root from 1 to 2 on 2026-11-23 ends at root 2 and is stuck") {
+		t.Errorf("it is told as\n%s", told)
+	}
 }

@@ -90,6 +90,7 @@ func (s State) Verdict(now time.Time) (verdict []string, complete bool, err erro
 	for _, d := range s.bundle.Documents {
 		verdict = append(verdict, expirySentence(d, now))
 	}
+	verdict = append(verdict, s.At(now).timeMachine()...)
 	if at := s.Declared(); !at.IsZero() {
 		verdict = append(verdict, fmt.Sprintf("It answers the compromise that was %s.", Since(at, now)))
 	}

@@ -460,6 +460,15 @@ func scenes() []scene {
 			s.fill("Grace", "", "she missed her train")
 			return s
 		}},
+		{"confirm refused", func(t *testing.T) *stand {
+			r := rotation()
+			r.Fail["Confirm"] = []error{&ceremony.RuleError{
+				Step: ceremony.StepConfirm, Rule: "clients", What: "a client at root 3 is stuck", Advice: `Plan it again, or record an exception for "clients".`,
+			}}
+			s := at(t, r, ceremony.StepConfirm)
+			s.key("v")
+			return s
+		}},
 		{"sign change", func(t *testing.T) *stand {
 			r := rotation()
 			r.SignedWhen["Alice/root"], r.SignedWhen["Alice/targets"] = r.Clock, r.Clock

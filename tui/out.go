@@ -11,7 +11,10 @@ import (
 )
 
 // A confirmScreen has the result verified as a client will.
-type confirmScreen struct{ stage }
+type confirmScreen struct {
+	stage
+	open string // what people may decide on: the result was refused because of it
+}
 
 func (s *confirmScreen) Title() string { return "confirm" }
 
@@ -35,6 +38,9 @@ func cleanParas(w int, lines []string) []Line { return paras(w, 0, plain, cleanA
 
 func (s *confirmScreen) Keys() []Key {
 	keys := []Key{on("v", "verify", s.verify, "v")}
+	if s.open != "" {
+		keys = append(keys, on("x", "exception", func() tea.Cmd { return s.except(s.open) }, "x"))
+	}
 	if !s.app.state.Complete() {
 		keys = append(keys, on("b", "back to signing", s.reopen, "b"))
 	}
@@ -46,6 +52,7 @@ func (s *confirmScreen) verify() tea.Cmd {
 	s.clear()
 	cmd := ask(s.app, noContextFor(s.app.session.Confirm), func(verdict []string, err error) tea.Cmd {
 		s.busy = 0
+		s.open = ceremony.Decidable(err)
 		if err != nil {
 			s.tell(say.Trouble(err))
 			return nil

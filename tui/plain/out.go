@@ -3,6 +3,7 @@ package plain
 import (
 	"path/filepath"
 
+	"conclave/ceremony"
 	"conclave/transfer/qr"
 	"conclave/transfer/qr/paint"
 	"conclave/tui/light"
@@ -30,12 +31,24 @@ func (d *dialogue) confirm(st room.State) error {
 	verdict, err := d.s.Confirm()
 	if err != nil {
 		d.trouble(say.Trouble(err))
-		return nil
+		return d.allTheSame(ceremony.Decidable(err))
 	}
 	for _, v := range verdict {
 		d.say("%s", v)
 	}
 	return nil
+}
+
+// allTheSame asks whether to go on in spite of what confirm has refused, where people may decide on it.
+func (d *dialogue) allTheSame(what string) error {
+	if what == "" {
+		return nil
+	}
+	r, err := d.word([]string{"exception", "no", ""}, "Type exception to go on all the same, or no")
+	if err != nil || r.word != "exception" {
+		return err
+	}
+	return d.record(what)
 }
 
 func (d *dialogue) reopen() error {

@@ -31,7 +31,7 @@
 //	            or exception [WHAT → ]reason → names,
 //	            or change → joins → goes → brings a new token → root's threshold → targets'
 //	            threshold → the repository's folder → yes → reason → names
-//	confirm     confirm, or back
+//	confirm     confirm, or back; where it is refused and people may decide: exception → reason → names; confirm
 //	export      png DIR…; export, or back
 //	close       png DIR…; seal → a statement or -; or export
 //

@@ -175,6 +175,22 @@ func TestAChangeOfTheDraftSaysItsCostFirst(t *testing.T) {
 	}
 }
 
+// A result that would leave clients behind is refused; it leaves the room by a decision on record alone.
+func TestABreakOfClientsLeavesTheRoomByAnExceptionAlone(t *testing.T) {
+	s := roomtest.Rotation()
+	s.At = ceremony.StepConfirm
+	broken := &ceremony.RuleError{Step: ceremony.StepConfirm, Rule: "clients", What: "a client at root 3 is stuck"}
+	s.Fail["Confirm"] = []error{broken, broken}
+	out, err := talk(t, s, Options{}, lines("confirm", "", "confirm", "exception", "they are told by mail", "Olga, Pat", "confirm", "quit"))
+	if !errors.Is(err, ErrInterrupted) {
+		t.Errorf("got %v", err)
+	}
+	want := `Confirm; Confirm; Except clients "they are told by mail" [Olga Pat]; Confirm`
+	if got := strings.Join(s.Calls(), "; "); got != want || !strings.Contains(out, "root 3 is stuck") {
+		t.Errorf("it called %s\n%s", got, out)
+	}
+}
+
 func TestNoIsTheAnswerOfAnEmptyLine(t *testing.T) {
 	s := roomtest.Genesis()
 	_, err := talk(t, s, Options{Tray: s.Tray(), AutoTouch: true}, lines(
