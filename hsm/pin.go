@@ -34,7 +34,7 @@ func NewPIN(b []byte) (*PIN, error) {
 		return nil, ErrOTP
 	}
 	if len(b) < MinPIN || len(b) > MaxPIN {
-		return nil, fmt.Errorf("a PIN has %d to %d characters", MinPIN, MaxPIN)
+		return nil, fmt.Errorf("a PIN or PUK has %d to %d characters", MinPIN, MaxPIN)
 	}
 	p := new(PIN)
 	for _, c := range b {

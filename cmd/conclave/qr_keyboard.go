@@ -24,12 +24,12 @@ const interruptKey = "\x03"
 // line of a terminal that edits ends at 4095 characters, and a tab would be spaces.
 func (p *program) keyboard(ctx context.Context, s *scan) error {
 	in := p.in.(*os.File)
-	fmt.Fprintln(p.err, "Scan the symbols with the keyboard scanner: any frame first. For its layout check: conclave qr check. ctrl+c stops.")
 	before, err := term.MakeRaw(int(in.Fd()))
 	if err != nil {
 		return fmt.Errorf("read keyboard: %w", err)
 	}
-	fmt.Fprint(p.err, pasteOn)
+	// Said only now: what is typed before would still be edited and echoed.
+	fmt.Fprint(p.err, pasteOn+"Scan the symbols with the keyboard scanner: any frame first. For its layout check: conclave qr check. ctrl+c stops.\r\n")
 	defer func() {
 		fmt.Fprint(p.err, pasteOff)
 		_ = term.Restore(int(in.Fd()), before)

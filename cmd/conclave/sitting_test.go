@@ -84,7 +84,7 @@ func (h *hall) enrol(name string) tuf.Key {
 	h.check(err)
 	defer token.Close()
 	var pins [3]*hsm.PIN
-	for i, pin := range []string{factoryPIN, practicePIN, "31415926"} {
+	for i, pin := range []string{factoryPIN, practicePIN, practicePUK} {
 		pins[i], err = hsm.NewPIN([]byte(pin))
 		h.check(err)
 	}
@@ -165,7 +165,7 @@ func (h *hall) script(s *ceremony.Session, who sitting) []string {
 	}
 	lines = append(lines, "here "+strings.Join(here, ", "), "done")
 	for _, name := range who.enrol {
-		lines = append(lines, "insert "+name, "yes", factoryPIN, practicePIN, practicePIN, "remove "+name)
+		lines = append(lines, "insert "+name, "yes", factoryPIN, practicePIN, practicePIN, practicePUK, practicePUK, "remove "+name)
 	}
 	lines = append(append(append(lines, "freeze"), here...), "sign")
 	for _, name := range who.sign {

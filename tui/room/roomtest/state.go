@@ -1,6 +1,7 @@
 package roomtest
 
 import (
+	"errors"
 	"slices"
 	"time"
 
@@ -81,6 +82,9 @@ func (f *Facts) Came() *transfer.Bundle { return f.Opened }
 
 // Result is what is carried, as a file.
 func (f *Facts) Result() (name string, file []byte, err error) {
+	if f.Carried == nil {
+		return "", nil, errors.New("write the bundle: nothing is carried here")
+	}
 	file, err = f.Carried.Bytes()
 	return "release-47.bundle.json", file, err
 }
