@@ -360,8 +360,10 @@ func scenes() []scene {
 			r.At = ceremony.StepRollCall
 			old := ceremony.Provenance{Warnings: []string{"firmware 5.4.3 has EUCLEAK (YSA-2024-03): who has the token for a day, its PIN and a laboratory can copy its key"}}
 			r.Proved = []ceremony.KeyProof{
-				{Holder: "Alice", Serial: 13078777}, {Holder: "Alice", Serial: 13078790, Backup: true},
-				{Holder: "Bob", Serial: 13078778, Provenance: old}, {Holder: "Carol", Serial: 13078779, Why: "there is no evidence of it"},
+				{Holder: "Alice", Serial: 13078777},
+				{Holder: "Alice", Serial: 13078790, Backup: true},
+				{Holder: "Bob", Serial: 13078778, Provenance: old},
+				{Holder: "Carol", Serial: 13078779, Why: "there is no evidence of it"},
 			}
 			return hold(t, r, nil)
 		}},

@@ -112,7 +112,9 @@ type made struct {
 
 func (m made) Came() *transfer.Bundle { return m.came }
 
-func (m made) Result() (name string, file []byte, err error) { return "signed.bundle.json", m.result, nil }
+func (m made) Result() (name string, file []byte, err error) {
+	return "signed.bundle.json", m.result, nil
+}
 
 // What people at another site signed before is known where the bundle goes back to: it is not sent again.
 func TestOnlyNewSignaturesOfASittingGoBack(t *testing.T) {
