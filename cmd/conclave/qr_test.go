@@ -25,6 +25,7 @@ import (
 // TestQRScripts plays the scripts of the way by light. They have commands of their
 // own, which look at the terminal's real screen as a camera does.
 func TestQRScripts(t *testing.T) {
+	t.Parallel()
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script/qr",
 		UpdateScripts:       *update,

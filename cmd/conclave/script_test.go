@@ -29,12 +29,19 @@ var update = flag.Bool("update", false, "rewrite the expectations in testdata")
 
 // TestMain lets the test binary be the program: scripts run "conclave".
 func TestMain(m *testing.M) {
+	// Scripts wait for people's pace more than for processors.
+	if err := flag.Set("test.parallel", "4"); err != nil {
+		panic(err)
+	}
 	testscript.Main(m, map[string]func(){"conclave": main})
 }
 
 // TestScripts plays every script of testdata/script through the real program, with real
 // libpcsclite talking to virtual tokens that live in this process.
-func TestScripts(t *testing.T) { runScripts(t, "testdata/script", newStorage(t), setup) }
+func TestScripts(t *testing.T) {
+	t.Parallel()
+	runScripts(t, "testdata/script", newStorage(t), setup)
+}
 
 func runScripts(t *testing.T, dir string, storage *storage, setup func(*testscript.Env) error) {
 	testscript.Run(t, testscript.Params{
