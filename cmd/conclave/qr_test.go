@@ -52,12 +52,15 @@ func TestQRScripts(t *testing.T) {
 	})
 }
 
+// exposure is how long a symbol must stand still to be whole on a picture.
+const exposure = 20 * time.Millisecond
+
 // font is that of the terminal that the pictures are taken of.
 var font = qrtest.Font{Width: 8, Height: 16}
 
-// camera DIR COUNT [LOSS] takes pictures of the next COUNT different symbols on the terminal's
-// screen into DIR, half drawn ones among them. LOSS percent of them, evenly, are not taken. With a COUNT of 1 it
-// waits for one that stands still.
+// camera DIR COUNT [LOSS] takes pictures of the next COUNT different symbols that stand still on the
+// terminal's screen into DIR, and some of those that are half drawn. LOSS percent of them, evenly, are not taken. With
+// a COUNT of 1 it waits for one that nobody changes any more.
 func cameraCmd(ts *testscript.TestScript, _ bool, args []string) {
 	t := *current(ts)
 	dir := ts.MkAbs(args[0])
@@ -74,25 +77,34 @@ func cameraCmd(ts *testscript.TestScript, _ bool, args []string) {
 		return
 	}
 	limit := time.After(patience)
-	last, lost := "", 0
-	for n := 0; ; {
+	last, lost, shots := "", 0, 0
+	shoot := func(lines []string) {
+		if lost += loss; lost >= 100 {
+			lost -= 100
+			return
+		}
+		shots++
+		ts.Check(writePicture(filepath.Join(dir, fmt.Sprintf("%03d.pgm", shots)), qrtest.Raster(lines, font)))
+	}
+	for n, torn := 0, 0; n < count; {
 		t.mu.Lock()
 		lines, change := t.symbol(), t.change
 		t.mu.Unlock()
-		if seen := strings.Join(lines, "\n"); seen != "" && seen != last {
-			last = seen
-			n++
-			if lost += loss; lost >= 100 {
-				lost -= 100
-			} else {
-				ts.Check(writePicture(filepath.Join(dir, fmt.Sprintf("%03d.pgm", n)), qrtest.Raster(lines, font)))
-			}
-		}
-		if n == count {
-			return
+		seen := strings.Join(lines, "\n")
+		var still <-chan time.Time
+		if seen != "" && seen != last {
+			still = time.After(exposure)
 		}
 		select {
+		case <-still:
+			last = seen
+			n++
+			shoot(lines)
 		case <-change:
+			if still != nil && torn < count/4 { // the shutter was open meanwhile
+				torn++
+				shoot(lines)
+			}
 		case <-t.done:
 			ts.Fatalf("the program ended after %d symbols of %d", n, count)
 		case <-limit:
