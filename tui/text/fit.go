@@ -27,10 +27,11 @@ func CutStart(t Safe, width int) Safe {
 	case width <= len(dots):
 		return Safe{dots[:max(width, 0)]}
 	}
+	// What is left is reckoned, not measured again at each step: names from outside may be long.
 	rest := t.s
-	for Width(rest) > width-len(dots) {
-		cluster, _ := ansi.FirstGraphemeCluster(rest, ansi.GraphemeWidth)
-		rest = rest[len(cluster):]
+	for left := Width(rest); left > width-len(dots) && rest != ""; {
+		cluster, w := ansi.FirstGraphemeCluster(rest, ansi.GraphemeWidth)
+		rest, left = rest[len(cluster):], left-w
 	}
 	return Clean(dots + rest)
 }
@@ -76,9 +77,9 @@ func Fold(t Safe, width int) []Safe {
 		if line != "" {
 			word = line + " " + word
 		}
-		for Width(word) > width {
+		for left := Width(word); left > width; {
 			h := head(word, width)
-			lines, word = append(lines, Safe{h}), word[len(h):]
+			lines, word, left = append(lines, Safe{h}), word[len(h):], left-Width(h)
 		}
 		line = word
 	}

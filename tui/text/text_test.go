@@ -127,6 +127,7 @@ func FuzzClean(f *testing.F) {
 	} {
 		f.Add(s, 7)
 	}
+	f.Add(strings.Repeat("\x03", 4000), 103) // long: each step may look at a little of it only
 	f.Fuzz(func(t *testing.T, s string, width int) {
 		width %= 200
 		c := Clean(s)
