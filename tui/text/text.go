@@ -112,6 +112,7 @@ func shown(r rune) bool {
 var odd = &unicode.RangeTable{
 	R16: []unicode.Range16{
 		{Lo: 0x034f, Hi: 0x034f, Stride: 1}, // combining grapheme joiner
+		{Lo: 0x0d4e, Hi: 0x0d4e, Stride: 1}, // joins what follows, as those of the higher planes below
 		{Lo: 0x115f, Hi: 0x11ff, Stride: 1}, // Hangul fillers, joining vowels and finals
 		{Lo: 0x17b4, Hi: 0x17b5, Stride: 1}, // Khmer inherent vowels, invisible
 		{Lo: 0x180b, Hi: 0x180f, Stride: 1}, // Mongolian variation selectors
@@ -123,6 +124,14 @@ var odd = &unicode.RangeTable{
 		{Lo: 0xffa0, Hi: 0xffa0, Stride: 1}, // half width Hangul filler
 	},
 	R32: []unicode.Range32{
+		{Lo: 0x111c2, Hi: 0x111c3, Stride: 1},
+		{Lo: 0x113d1, Hi: 0x113d1, Stride: 1},
+		{Lo: 0x1193f, Hi: 0x1193f, Stride: 1},
+		{Lo: 0x11941, Hi: 0x11941, Stride: 1},
+		{Lo: 0x11a3a, Hi: 0x11a3a, Stride: 1},
+		{Lo: 0x11a84, Hi: 0x11a89, Stride: 1},
+		{Lo: 0x11d46, Hi: 0x11d46, Stride: 1},
+		{Lo: 0x11f02, Hi: 0x11f02, Stride: 1},
 		{Lo: 0x1d159, Hi: 0x1d159, Stride: 1}, // blank note head
 		{Lo: 0x1f1e6, Hi: 0x1f1ff, Stride: 1}, // regional indicators, two make a flag
 		{Lo: 0x1f3fb, Hi: 0x1f3ff, Stride: 1}, // skin tones

@@ -120,6 +120,17 @@ func TestFold(t *testing.T) {
 // The text of a hostile file must not reach the terminal as anything but
 // visible characters, must take the cells it says, and must survive cutting
 // and folding with that.
+// TestNoCharacterSwallowsTheNext looks at every character there is: one that joins what
+// stands after it would move all the columns behind it.
+func TestNoCharacterSwallowsTheNext(t *testing.T) {
+	for r := rune(0); r <= unicode.MaxRune; r++ {
+		c := Clean(string(r))
+		if got, want := Width(c.String()+" |"), c.Width()+2; got != want {
+			t.Errorf("%U before a space: %d cells, want %d", r, got, want)
+		}
+	}
+}
+
 func FuzzClean(f *testing.F) {
 	for _, s := range []string{
 		"Alice", "a\x1b[2Jb", "user\u202egnp.exe", "e\u0301\u0302\u0303", "\u0301", "花子", "\U0001f468\u200d\U0001f469",
