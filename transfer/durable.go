@@ -64,14 +64,15 @@ func StaleTemps(dir string) ([]string, error) {
 	}
 	var stale []string
 	for _, e := range entries {
-		if isTemp(e.Name()) {
+		if IsTemp(e.Name()) {
 			stale = append(stale, filepath.Join(dir, e.Name()))
 		}
 	}
 	return stale, nil
 }
 
-func isTemp(name string) bool {
+// IsTemp reports the name of a file that is being written, or was cut off.
+func IsTemp(name string) bool {
 	return strings.HasPrefix(name, tempPrefix) && strings.HasSuffix(name, tempSuffix)
 }
 

@@ -150,7 +150,7 @@ func (f foundFile) check() error {
 		return &FileError{f.path, errors.New("it is a symbolic link"), "What is signed must be what lies there. Give the file or folder that it points to."}
 	case !f.info.Mode().IsRegular():
 		return &FileError{f.path, errNotRegular, "Only regular files can be target files. Take it out of the folder."}
-	case isTemp(name):
+	case IsTemp(name):
 		return &FileError{f.path, errors.New("it is a file that was cut off while being written"), "Delete it; what it should have become is missing or was written again."}
 	case len(name) > maxFileName:
 		return &FileError{f.path, fmt.Errorf("its name has %d bytes; %d fit behind a hash in a repository", len(name), maxFileName), "Give it a shorter name."}

@@ -106,7 +106,7 @@ func tryOut(d disk, dir string) error {
 // Export writes a new file durably, reads it back and compares. It overwrites nothing
 // (ErrExists); the same bytes already there count as written.
 func (f Folder) Export(name string, data []byte) (path string, err error) {
-	if !filepath.IsLocal(name) || filepath.Base(name) != name || isTemp(name) {
+	if !filepath.IsLocal(name) || filepath.Base(name) != name || IsTemp(name) {
 		return "", fmt.Errorf("export %q: it is no file name", name)
 	}
 	path = filepath.Join(f.Dir, name)

@@ -23,6 +23,9 @@ func TestKilledRehearsalCompletes(t *testing.T) {
 		t.Fatal(err)
 	}
 	dir := filepath.Join(t.TempDir(), "practice")
+	// As after the earliest moment: the folder is locked, and the options are half written.
+	leave(t, filepath.Join(dir, lockName), "")
+	leave(t, filepath.Join(dir, ".conclave-0123456789abcdef.tmp"), "{")
 	killed := 0
 	for after := 20 * time.Millisecond; after < 600*time.Millisecond; after += 45 * time.Millisecond {
 		ctx, cancel := context.WithTimeout(context.Background(), after)
@@ -31,14 +34,9 @@ func TestKilledRehearsalCompletes(t *testing.T) {
 		}
 		cancel()
 	}
-	// Wherever the plug was pulled: also in the middle of a file to release.
+	// Also in the middle of a file to release.
 	for _, folder := range []string{"release", "release-2"} {
-		if err := os.MkdirAll(filepath.Join(dir, folder), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(filepath.Join(dir, folder, ".conclave-0123456789abcdef.tmp"), []byte("Hel"), 0o600); err != nil {
-			t.Fatal(err)
-		}
+		leave(t, filepath.Join(dir, folder, ".conclave-0123456789abcdef.tmp"), "Hel")
 	}
 	if killed < 3 {
 		t.Errorf("only %d runs were killed: the plug comes too late", killed)
@@ -56,5 +54,16 @@ func TestKilledRehearsalCompletes(t *testing.T) {
 		if out, err := exec.Command(bin, args...).CombinedOutput(); err != nil {
 			t.Errorf("conclave %s: %v\n%s", strings.Join(args, " "), err, out)
 		}
+	}
+}
+
+// leave writes what a run that was killed leaves behind.
+func leave(t *testing.T, path, content string) {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
 	}
 }

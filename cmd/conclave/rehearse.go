@@ -160,11 +160,14 @@ func (r *rehearsal) claim() error {
 	raw, err := os.ReadFile(path)
 	switch {
 	case err == nil:
-		return r.reopen(path, raw)
+		if err := r.reopen(path, raw); err != nil {
+			return err
+		}
+		return r.makeFolders()
 	case !errors.Is(err, fs.ErrNotExist):
 		return fmt.Errorf("open rehearsal: %w", err)
 	}
-	if entries, err := os.ReadDir(r.dir); err == nil && len(entries) > 0 && !onlyLock(entries) {
+	if entries, err := os.ReadDir(r.dir); err == nil && len(entries) > 0 && !onlyBegun(entries) {
 		return &statusError{
 			code: exitFailed,
 			text: fmt.Sprintf("%s holds other things", r.dir),
@@ -174,20 +177,37 @@ func (r *rehearsal) claim() error {
 	if err := r.lock(); err != nil {
 		return err
 	}
+	raw, err = json.MarshalIndent(r.plan, "", "  ")
+	if err != nil {
+		return err
+	}
+	// Before anything else: it says that the rest of the folder is a rehearsal's, however far this start gets.
+	if err := transfer.WriteNew(path, append(raw, '\n')); err != nil {
+		return err
+	}
+	return r.makeFolders()
+}
+
+func (r *rehearsal) makeFolders() error {
 	for _, sub := range []string{"bundles", "record", "repository", "tokens", "trusted", "online"} {
 		if err := os.MkdirAll(filepath.Join(r.dir, sub), 0o700); err != nil {
 			return fmt.Errorf("open rehearsal: %w", err)
 		}
 	}
-	raw, err = json.MarshalIndent(r.plan, "", "  ")
-	if err != nil {
-		return err
-	}
-	return transfer.WriteNew(path, append(raw, '\n'))
+	return nil
 }
 
-// onlyLock reports a folder that a start has locked, and got no further.
-func onlyLock(entries []fs.DirEntry) bool { return len(entries) == 1 && entries[0].Name() == lockName }
+// onlyBegun reports a folder that a start has locked, and got no further than to half-written options.
+func onlyBegun(entries []fs.DirEntry) bool {
+	locked := false
+	for _, e := range entries {
+		if e.Name() != lockName && !transfer.IsTemp(e.Name()) {
+			return false
+		}
+		locked = locked || e.Name() == lockName
+	}
+	return locked
+}
 
 // reopen takes the options that a rehearsal was begun with. Those of a start that came to nothing, because no
 // plan could be made of them, give way to the new ones.
