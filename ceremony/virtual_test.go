@@ -3,7 +3,6 @@ package ceremony
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"testing"
 
@@ -18,24 +17,7 @@ import (
 // reads its address once in the life of a process.
 var service *virtual.Service
 
-func TestMain(m *testing.M) { os.Exit(run(m)) }
-
-func run(m *testing.M) int {
-	dir, err := os.MkdirTemp("", "conclave")
-	if err == nil {
-		defer func() { _ = os.RemoveAll(dir) }()
-		service, err = virtual.Start(dir)
-	}
-	if err == nil {
-		defer func() { _ = service.Close() }()
-		err = service.Use()
-	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	return m.Run()
-}
+func TestMain(m *testing.M) { os.Exit(virtual.Main(&service, m.Run)) }
 
 // virtualWorld is a room whose tokens are virtual cards, reached through the
 // production token code. The soft tokens in owned only say where each card is.

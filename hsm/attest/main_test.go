@@ -2,7 +2,6 @@ package attest_test
 
 import (
 	"crypto"
-	"fmt"
 	"os"
 	"testing"
 
@@ -16,24 +15,7 @@ import (
 // service is the one smart card service of this test binary.
 var service *virtual.Service
 
-func TestMain(m *testing.M) { os.Exit(run(m)) }
-
-func run(m *testing.M) int {
-	dir, err := os.MkdirTemp("", "conclave")
-	if err == nil {
-		defer func() { _ = os.RemoveAll(dir) }()
-		service, err = virtual.Start(dir)
-	}
-	if err == nil {
-		defer func() { _ = service.Close() }()
-		err = service.Use()
-	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	return m.Run()
-}
+func TestMain(m *testing.M) { os.Exit(virtual.Main(&service, m.Run)) }
 
 // virtualEvidence enrols a virtual card and asks it for its evidence.
 func virtualEvidence(t *testing.T, card *virtual.Card) (attest.Evidence, crypto.PublicKey) {

@@ -2,7 +2,6 @@ package piv_test
 
 import (
 	"flag"
-	"fmt"
 	"os"
 	"testing"
 
@@ -26,18 +25,5 @@ func run(m *testing.M) int {
 	if os.Getenv(withoutService) != "" || *wipe != 0 {
 		return m.Run()
 	}
-	dir, err := os.MkdirTemp("", "conclave")
-	if err == nil {
-		defer func() { _ = os.RemoveAll(dir) }()
-		service, err = virtual.Start(dir)
-	}
-	if err == nil {
-		defer func() { _ = service.Close() }()
-		err = service.Use()
-	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	return m.Run()
+	return virtual.Main(&service, m.Run)
 }
