@@ -2,6 +2,7 @@ package ceremony
 
 import (
 	"context"
+	"crypto"
 	"errors"
 	"os"
 	"testing"
@@ -134,4 +135,58 @@ func TestKeyMadeRightBeforeAPowerCutIsTakenFromTheCard(t *testing.T) {
 		t.Error(err)
 	}
 	_ = s.Close()
+}
+
+// One of three cards is of another maker and attests nothing. The ceremony takes it by the
+// decision of two people, and no other way.
+func TestCardOfAnotherMakerTakesPartByException(t *testing.T) {
+	w, _ := virtualWorld(t, "Alice", "Bob")
+	card, err := virtual.NewCard(virtual.Options{Serial: 4711, Firmware: "5.2.7", Foreign: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	card.AutoTouch(true)
+	w.owned["Carol"] = newSoftToken(0)
+	w.insert("Carol", card)
+	w.cfg.Tokens = piv.New(piv.AnyMaker())
+	w.cfg.Genuine = func(e Evidence, _ crypto.PublicKey, _ bool) (Provenance, error) {
+		if len(e.Leaf) == 0 {
+			return Provenance{}, hsm.ErrNotGenuine
+		}
+		return Provenance{}, nil
+	}
+	s := w.until(w.begin(w.planGenesis(), nil), StepRollCall)
+	for _, p := range s.State().Participants() {
+		if err := s.Arrive(p.Name, 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.CloseRollCall(); err != nil {
+		t.Fatal(err)
+	}
+	v := w.visitorAt(s, "Carol")
+	if !v.Info.Unprinted || v.Guard.Told {
+		t.Fatalf("the card says %+v, %+v", v.Info, v.Guard)
+	}
+	e := Enrolling{Holder: "Carol", PIN: testPIN(t, virtual.FactoryPIN), NewPIN: testPIN(t, freshPIN), PUK: testPIN(t, virtual.FactoryPUK), NewPUK: testPIN(t, freshPUK)}
+	if err := s.Enrol(context.Background(), v, e); !errors.Is(err, hsm.ErrNotGenuine) {
+		t.Fatalf("without an exception: %v", err)
+	}
+	if err := s.Except(ExceptAttestation, "no YubiKey was to be had", []string{"Olga", "Pat"}); err != nil {
+		t.Fatal(err)
+	}
+	e.PIN, e.NewPIN, e.PUK, e.NewPUK = testPIN(t, freshPIN), testPIN(t, "161803"), testPIN(t, freshPUK), testPIN(t, "27182845")
+	e.Erase = v.Info.Serial // a card that does not say that it made its key keeps none from a try that failed
+	if err := s.Enrol(context.Background(), v, e); err != nil {
+		t.Fatal(err)
+	}
+	w.owned["Carol"].pin = "161803"
+	if err := w.hold(s); err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range s.Proofs() {
+		if (p.Why == "") != (p.Holder != "Carol") {
+			t.Errorf("%s: %q", p.Holder, p.Why)
+		}
+	}
 }

@@ -86,11 +86,14 @@ func tokenCmd(ts *testscript.TestScript, neg bool, args []string) {
 func (d *tokenDesk) new(ts *testscript.TestScript, name string, args []string) {
 	serial, err := strconv.ParseUint(args[0], 10, 32)
 	ts.Check(err)
-	firmware := "5.7.1"
-	if len(args) > 1 {
-		firmware = args[1]
+	o := virtual.Options{Serial: uint32(serial), Firmware: "5.7.1", Root: d.root}
+	switch {
+	case len(args) > 1 && args[1] == "foreign": // a PIV card of another maker
+		o.Firmware, o.Foreign = "5.2.7", true
+	case len(args) > 1:
+		o.Firmware = args[1]
 	}
-	card, err := virtual.NewCard(virtual.Options{Serial: uint32(serial), Firmware: firmware, Root: d.root})
+	card, err := virtual.NewCard(o)
 	ts.Check(err)
 	card.AutoTouch(true)
 	d.cards[name] = card

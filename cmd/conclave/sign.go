@@ -13,7 +13,6 @@ import (
 
 	"conclave/ceremony"
 	"conclave/hsm"
-	"conclave/hsm/piv"
 	"conclave/transfer"
 	"conclave/tui"
 	"conclave/tui/plain"
@@ -37,7 +36,7 @@ func (f *frontFlags) register(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&f.medium, "out", "", "folder that takes the signed bundle (default: where the bundle lay)")
 	cmd.Flags().StringVar(&f.policy, "policy", "", "the `file` that says what may be signed (default: policy.json beside --root or in the ceremony's folder, else the policy that conclave comes with)")
 	cmd.Flags().StringVar(&f.network, "accept-network", "", "go on although a network interface is live; the `reason` goes on record, with --decided-by")
-	cmd.Flags().StringVar(&f.unattested, "accept-unattested", "", "enrol tokens that cannot prove where their keys were made; the `reason` goes on record, with --decided-by")
+	cmd.Flags().StringVar(&f.unattested, "accept-unattested", "", "take tokens that cannot prove where their keys were made, PIV cards of other makers among them; the `reason` goes on record, with --decided-by")
 	cmd.Flags().StringArrayVar(&f.by, "decided-by", nil, "`name` of somebody in the room who decides on what is accepted; once for each of at least two people")
 }
 
@@ -106,7 +105,7 @@ func (p *program) begin(path, dir, root string, front frontFlags) (*ceremony.Ses
 	if err != nil {
 		return nil, err
 	}
-	cfg := p.floor(dir, medium(front.medium, path), piv.New())
+	cfg := front.table(p.floor(dir, medium(front.medium, path), front.tokens(dir)))
 	cfg.Seen = seenBeside(dir, bundle)
 	if cfg.Policy, err = findPolicy(front.policy, beside(root), dir); err != nil {
 		return nil, err
@@ -148,7 +147,7 @@ func rememberedMedium(out, dir string) string {
 
 // resume goes on with the ceremony in dir.
 func (p *program) resume(dir string, front frontFlags) (*ceremony.Session, error) {
-	cfg := p.floor(dir, rememberedMedium(front.medium, dir), piv.New())
+	cfg := front.table(p.floor(dir, rememberedMedium(front.medium, dir), front.tokens(dir)))
 	var err error
 	if cfg.Policy, err = findPolicy(front.policy, dir); err != nil {
 		return nil, err

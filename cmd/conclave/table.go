@@ -1,0 +1,58 @@
+package main
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"conclave/ceremony"
+	"conclave/ceremony/preflight"
+	"conclave/ceremony/record"
+	"conclave/hsm"
+	"conclave/hsm/piv"
+)
+
+// tokens are the YubiKeys in this machine's readers; where people have decided to go without proof of where
+// keys were made, now or earlier in the ceremony in dir, PIV cards of other makers as well.
+func (f *frontFlags) tokens(dir string) hsm.Tokens {
+	if f.unattested != "" || wentUnattested(dir) {
+		return piv.New(piv.AnyMaker())
+	}
+	return piv.New()
+}
+
+// wentUnattested reports whether the record in dir holds that decision. One that cannot be read
+// is refused by whoever opens it.
+func wentUnattested(dir string) bool {
+	entries, _, err := record.Read(filepath.Join(dir, recordFile))
+	if err != nil || len(entries) == 0 {
+		return false
+	}
+	state, err := ceremony.Replay(entries, ceremony.Beside(dir))
+	return err == nil && slices.ContainsFunc(state.Exceptions(), func(e ceremony.Excepted) bool { return e.What == ceremony.ExceptAttestation })
+}
+
+// pcscSocket names the smart card service in place of the machine's own.
+const pcscSocket = "PCSCLITE_CSOCK_NAME"
+
+// table is the floor of a ceremony in earnest: a smart card service that the environment names is told of.
+func (f *frontFlags) table(cfg ceremony.Config) ceremony.Config {
+	socket := os.Getenv(pcscSocket)
+	if socket == "" {
+		return cfg
+	}
+	inspect := cfg.Inspect
+	cfg.Inspect = func(ctx context.Context) []preflight.Check {
+		return append(inspect(ctx), serviceCheck(socket))
+	}
+	return cfg
+}
+
+// serviceCheck says that tokens are reached through a service that somebody chose: it sees every PIN.
+func serviceCheck(socket string) preflight.Check {
+	return preflight.Check{
+		Name: "service", Status: preflight.Note, Text: "the environment names another smart card service, which sees every PIN: " + socket,
+		Detail: []string{pcscSocket + " is set"}, Fix: "if nobody here set it on purpose: unset " + pcscSocket + ", and begin again",
+	}
+}
