@@ -56,6 +56,11 @@ func (h holding) several() []string {
 	return slices.DeleteFunc(slices.Clone(h.names), func(n string) bool { return h.each[samePerson(n)] < 2 })
 }
 
+// single names the people with one key: nothing stands in for their token.
+func (h holding) single() []string {
+	return slices.DeleteFunc(slices.Clone(h.names), func(n string) bool { return h.each[samePerson(n)] > 1 })
+}
+
 // alone names the people whose keys alone are enough for clients, although more
 // than one key is asked for. A threshold of 1 is another matter.
 func (h holding) alone() []string {
@@ -159,6 +164,9 @@ func (s State) checkHoldings() (preflight.Check, bool) {
 			stops = append(stops, fmt.Sprintf("%s can sign %s alone in the eyes of clients", either(alone), h.role))
 		case len(h.names) < h.threshold:
 			stops = append(stops, fmt.Sprintf("%s needs %d keys and only %s hold any", h.role, h.threshold, peopleCounted(len(h.names))))
+		}
+		if single := h.single(); h.role == tuf.Root && len(h.names) == h.threshold && len(single) > 0 {
+			stops = append(stops, fmt.Sprintf("root needs all of its %s: one lost token of %s ends the repository", peopleCounted(len(h.names)), either(single)))
 		}
 		notes = append(notes, h.sentence())
 		if n := h.fewest(); n < h.threshold {

@@ -222,6 +222,22 @@ func TestPreflightStatesThePowerOfBackups(t *testing.T) {
 	}
 }
 
+// Three of three people must sign a root, and only Alice has a backup: when Bob drops his token, it is over.
+func TestBackupOfOnePersonDoesNotSpareTheOthers(t *testing.T) {
+	w := newWorld(t, threePeople...)
+	g := w.genesis()
+	g.RootThreshold, g.TargetsHolders, g.TargetsThreshold = 3, threePeople[1:], 1
+	g.Backups = []string{"Alice"}
+	b, err := PlanGenesis(g, w.now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, _ := w.begin(b, nil).State().checkHoldings()
+	if c.Status != preflight.Stop || c.Text != "root needs all of its three people: one lost token of Bob or Carol ends the repository" {
+		t.Errorf("%+v", c)
+	}
+}
+
 func TestBackupsThatArePlannedWrong(t *testing.T) {
 	w, g := withBackup(t)
 	for _, tt := range []struct {

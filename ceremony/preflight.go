@@ -145,7 +145,10 @@ func (s State) checkBundle() preflight.Check {
 	case s.bundle.Plan != nil && trusted != nil:
 		c.Text = fmt.Sprintf("a plan for %s with %s to make; builds on root %d", titleOf(s.bundle), counted(len(s.bundle.Plan.Holders), "key"), trusted.Version())
 	case s.bundle.Plan != nil:
-		c.Text = fmt.Sprintf("a plan for %s with %d keyholders", titleOf(s.bundle), len(s.bundle.Plan.Holders))
+		c.Text = fmt.Sprintf("a plan for %s with %d keyholders", titleOf(s.bundle), len(s.people))
+		if keys := len(s.bundle.Plan.Holders); keys != len(s.people) {
+			c.Text += fmt.Sprintf(" and %d keys", keys)
+		}
 	case trusted == nil:
 		c.Text = fmt.Sprintf("%s; there is no root before", titleOf(s.bundle))
 	default:
