@@ -51,6 +51,53 @@ type bins struct {
 	tuf.Bins
 	change map[string]*Change // by bin
 	due    bool               // every bin is looked at, whether it must be signed anew
+	known  map[string]bool    // names of files that are in the store, because other roles list them
+
+	mu    sync.Mutex
+	signs map[string]leaf // owned by mu
+	fresh []listing       // owned by mu
+}
+
+// A leaf is a bin that is to be put, without what only its making needed: there may be thousands.
+type leaf struct {
+	version int64
+	raw     []byte
+	probe   string // a path that it lists, "" for none
+}
+
+// maxProbes bounds in how many bins a client that is tried out looks a file up: they are all made in one way.
+const maxProbes = 16
+
+// probes are paths that clients must find through bins.
+func (g *goal) probes() []string {
+	var paths []string
+	for _, role := range slices.Sorted(maps.Keys(g.bins)) {
+		if path := g.bins[role].probe; path != "" && len(paths) < maxProbes {
+			paths = append(paths, path)
+		}
+	}
+	return paths
+}
+
+// newFiles are the first of the files that come into bins: more is never looked at.
+func (g *goal) newFiles() []tuf.TargetFile {
+	var files []tuf.TargetFile
+	for _, f := range g.fresh[:min(len(g.fresh), maxProbes)] {
+		files = append(files, f.TargetFile)
+	}
+	return files
+}
+
+// putBins puts bins, many at once.
+func (w *push) putBins(ctx context.Context, g *goal) error {
+	return each(ctx, slices.Sorted(maps.Keys(g.bins)), func(ctx context.Context, role string) error {
+		l := g.bins[role]
+		name := documentName(role, l.version)
+		if err := w.p.Store.PutNew(ctx, name, Bytes(l.raw)); err != nil {
+			return fmt.Errorf("put %s: %w", name, err)
+		}
+		return nil
+	})
 }
 
 // addBins adds the bins that must be signed to the goal: those whose files change, those that are new, and, when the
@@ -61,8 +108,8 @@ func (w *push) addBins(ctx context.Context, before *live, g *goal) error {
 		return nil
 	}
 	d := targets.Delegations().Bins
-	if w.change == nil && (d == nil || !w.p.HasBins && w.p.Bins == nil) {
-		return nil // there are none, or people sign them
+	if w.change == nil && d == nil {
+		return nil
 	}
 	fresh := g.docs[tuf.Targets] != nil && (before.targets == nil || before.targets.Digest() != g.docs[tuf.Targets].Digest())
 	due := fresh || w.needsSnapshot(before, g, w.snapshotMeta(before, g))
@@ -72,19 +119,26 @@ func (w *push) addBins(ctx context.Context, before *live, g *goal) error {
 	if err := w.open(); err != nil {
 		return err
 	}
+	if w.change == nil && w.p.Bins == nil {
+		return nil // people sign them
+	}
 	if d == nil || w.p.Bins == nil {
 		return withHint(fmt.Errorf("add: %w", ErrNoBins),
 			`a ceremony delegates to them: conclave plan delegation --bins PREFIX --online-key bins.pub; "bins_key" in the configuration names the key`)
 	}
-	b := &bins{w: w, before: before, targets: targets, Bins: *d, change: map[string]*Change{}, due: due}
+	b := &bins{w: w, before: before, targets: targets, Bins: *d, change: map[string]*Change{}, due: due, known: map[string]bool{}, signs: map[string]leaf{}}
 	if err := b.checkSigner(); err != nil {
 		return err
 	}
-	g.bins = d
-	if err := b.sort(ctx, g); err != nil {
+	if err := b.sort(ctx); err != nil {
 		return err
 	}
-	return b.build(ctx, g)
+	if err := b.build(ctx); err != nil {
+		return err
+	}
+	slices.SortFunc(b.fresh, func(x, y listing) int { return cmp.Compare(x.Path, y.Path) })
+	g.bins, g.fresh = b.signs, b.fresh
+	return nil
 }
 
 // checkSigner makes sure that clients take our signatures for bins.
@@ -100,7 +154,7 @@ func (b *bins) checkSigner() error {
 }
 
 // sort assigns what changes to the bins. Where other bins, or the targets themselves, have listed files until now, these move.
-func (b *bins) sort(ctx context.Context, g *goal) error {
+func (b *bins) sort(ctx context.Context) error {
 	of := func(path string) *Change {
 		role := b.Role(path)
 		if b.change[role] == nil {
@@ -108,9 +162,12 @@ func (b *bins) sort(ctx context.Context, g *goal) error {
 		}
 		return b.change[role]
 	}
-	moved, err := b.moved(ctx, g)
+	moved, err := b.moved(ctx)
 	if err != nil {
 		return err
+	}
+	for _, f := range moved {
+		b.known[targetName(f)] = true
 	}
 	changes := []Change{{Add: moved}}
 	if b.w.change != nil {
@@ -133,7 +190,7 @@ func (b *bins) sort(ctx context.Context, g *goal) error {
 }
 
 // moved lists files that clients would lose with new bins: those of the bins before, and those that the targets list no longer.
-func (b *bins) moved(ctx context.Context, g *goal) ([]tuf.TargetFile, error) {
+func (b *bins) moved(ctx context.Context) ([]tuf.TargetFile, error) {
 	if b.targets == b.before.targets || b.before.targets == nil {
 		return nil, nil
 	}
@@ -155,7 +212,7 @@ func (b *bins) moved(ctx context.Context, g *goal) ([]tuf.TargetFile, error) {
 		return files, nil
 	}
 	for _, role := range old.Roles() {
-		doc, err := b.w.liveDocument(ctx, b.before, role)
+		doc, err := readDelegated(ctx, b.w.p.Store, b.before, role)
 		if err != nil {
 			return nil, err
 		}
@@ -167,21 +224,47 @@ func (b *bins) moved(ctx context.Context, g *goal) ([]tuf.TargetFile, error) {
 }
 
 // build makes the bins that must be signed, many at once.
-func (b *bins) build(ctx context.Context, g *goal) error {
+func (b *bins) build(ctx context.Context) error {
 	roles := slices.DeleteFunc(b.Roles(), func(role string) bool {
 		return b.change[role] == nil && b.isLive(role) && !b.due
 	})
-	var mu sync.Mutex
 	return each(ctx, roles, func(ctx context.Context, role string) error {
-		doc, err := b.next(ctx, role)
+		var now *tuf.Document
+		if b.isLive(role) {
+			var err error
+			if now, err = readDelegated(ctx, b.w.p.Store, b.before, role); err != nil {
+				return err
+			}
+		}
+		doc, err := b.next(ctx, role, now)
 		if err != nil || doc == nil {
 			return err
 		}
-		mu.Lock()
-		defer mu.Unlock()
-		g.docs[role] = doc
+		b.keep(role, now, doc)
 		return nil
 	})
+}
+
+// keep remembers a bin that is to be put, and its files that are new.
+func (b *bins) keep(role string, now, doc *tuf.Document) {
+	before := map[string]bool{}
+	if now != nil {
+		for _, f := range now.Files() {
+			before[targetName(f)] = true
+		}
+	}
+	l := leaf{version: doc.Version(), raw: doc.Bytes()}
+	var fresh []listing
+	for _, f := range doc.Files() {
+		l.probe = f.Path
+		if name := targetName(f); !before[name] {
+			fresh = append(fresh, listing{f, name, b.known[name]})
+		}
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.signs[role] = l
+	b.fresh = append(b.fresh, fresh...)
 }
 
 func (b *bins) isLive(role string) bool {
@@ -189,20 +272,13 @@ func (b *bins) isLive(role string) bool {
 }
 
 // next is a bin's next document, signed unless this is a dry run; nil where the live one stays.
-func (b *bins) next(ctx context.Context, role string) (*tuf.Document, error) {
-	var now *tuf.Document
-	if b.isLive(role) {
-		var err error
-		if now, err = b.w.liveDocument(ctx, b.before, role); err != nil {
-			return nil, err
-		}
-	}
+func (b *bins) next(ctx context.Context, role string, now *tuf.Document) (*tuf.Document, error) {
 	files := b.files(role, now)
 	if now != nil && sameFiles(now.Files(), files) && b.isGood(role, now) {
 		return nil, nil
 	}
 	for v := version(now) + 1; v <= version(now)+maxSkipped; v++ {
-		stored, err := readDocument(ctx, b.w.store, documentName(role, v))
+		stored, err := readDocument(ctx, b.w.p.Store, documentName(role, v))
 		if errors.Is(err, ErrNotFound) {
 			return b.sign(role, now, v, files)
 		}

@@ -236,7 +236,7 @@ func (c *Config) LazyPublisher() (*Publisher, error) {
 	if err != nil {
 		return nil, err
 	}
-	p.Keys, p.HasBins = c.keys, c.BinsKey != ""
+	p.Keys = c.keys
 	return p, nil
 }
 

@@ -73,24 +73,14 @@ func seq(n int) iter.Seq[int] {
 func (w *push) listings(ctx context.Context, before *live, g *goal) ([]listing, error) {
 	var all []listing
 	seen := map[string]bool{}
-	published := map[string]bool{}
-	add := func(doc *tuf.Document) {
-		if doc != nil {
-			for _, f := range doc.Files() {
+	for _, role := range slices.Sorted(maps.Keys(g.docs)) {
+		published := map[string]bool{}
+		if now, err := w.liveDocument(ctx, before, role); err != nil {
+			return nil, err
+		} else if now != nil {
+			for _, f := range now.Files() {
 				published[targetName(f)] = true
 			}
-		}
-	}
-	if len(g.docs) > 0 {
-		add(before.targets)
-	}
-	for _, role := range slices.Sorted(maps.Keys(g.docs)) {
-		now, err := w.liveDocument(ctx, before, role)
-		if err != nil {
-			return nil, err
-		}
-		if role != tuf.Targets {
-			add(now)
 		}
 		for _, f := range g.docs[role].Files() {
 			name := targetName(f)
@@ -98,6 +88,12 @@ func (w *push) listings(ctx context.Context, before *live, g *goal) ([]listing, 
 				seen[name] = true
 				all = append(all, listing{f, name, published[name]})
 			}
+		}
+	}
+	for _, f := range g.fresh {
+		if !seen[f.name] {
+			seen[f.name] = true
+			all = append(all, f)
 		}
 	}
 	return all, nil

@@ -21,29 +21,10 @@ const soon = 14 * 24 * time.Hour
 // A goal is what shall be live of the offline roles.
 type goal struct {
 	root *tuf.Document            // the newest root
-	docs map[string]*tuf.Document // targets and delegated roles that the bundle brings, and bins that are signed here
-	bins *tuf.Bins                // that are signed here; nil for none
-}
+	docs map[string]*tuf.Document // targets and delegated roles that the bundle brings
 
-// maxWalked bounds how many bins a client is tried out on: they are all made in one way.
-const maxWalked = 16
-
-// walked are the documents in which clients that are tried out look a file up.
-func (g *goal) walked() map[string]*tuf.Document {
-	docs := maps.Clone(g.docs)
-	if g.bins == nil {
-		return docs
-	}
-	walked := 0
-	for _, role := range g.bins.Roles() {
-		if doc := docs[role]; doc == nil || len(doc.Files()) == 0 {
-			continue
-		}
-		if walked++; walked > maxWalked {
-			delete(docs, role)
-		}
-	}
-	return docs
+	bins  map[string]leaf // that are signed here
+	fresh []listing       // the files that come into bins, by path
 }
 
 // hashes names every file of the goal, for the journal.
@@ -51,6 +32,9 @@ func (g *goal) hashes() map[string]string {
 	h := map[string]string{tuf.Root: fmt.Sprintf("%x", sum(g.root.Bytes()))}
 	for role, doc := range g.docs {
 		h[role] = fmt.Sprintf("%x", sum(doc.Bytes()))
+	}
+	for role, l := range g.bins {
+		h[role] = fmt.Sprintf("%x", sum(l.raw))
 	}
 	return h
 }
@@ -236,26 +220,22 @@ func (w *push) liveDocument(ctx context.Context, before *live, role string) (*tu
 	if role == tuf.Targets || before.snapshot == nil {
 		return before.targets, nil
 	}
+	return readDelegated(ctx, w.now, before, role)
+}
+
+// readDelegated reads what is live of a delegated role, nil for nothing.
+func readDelegated(ctx context.Context, s Store, before *live, role string) (*tuf.Document, error) {
 	listed := before.snapshot.Snapshot().Meta[role+".json"]
 	if listed == nil {
 		return nil, nil
 	}
-	w.mu.Lock()
-	doc := w.parsed[role]
-	w.mu.Unlock()
-	if doc != nil {
-		return doc, nil
-	}
-	doc, err := readDocument(ctx, w.now, documentName(role, listed.Version))
+	doc, err := readDocument(ctx, s, documentName(role, listed.Version))
 	if err != nil {
 		return nil, unsoundRead(err)
 	}
 	if err := listed.VerifyLengthHashes(doc.Bytes()); err != nil || doc.Version() != listed.Version {
 		return nil, unsound(fmt.Errorf("%s %d is not what the snapshot lists", role, listed.Version))
 	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.parsed[role] = doc
 	return doc, nil
 }
 

@@ -31,8 +31,7 @@ type Publisher struct {
 
 	// Keys opens the signers when they are needed first; nil where they are open. A push of what is live already needs none,
 	// and opening a key costs most of its time.
-	Keys    func() (*Keys, error)
-	HasBins bool // Keys opens one for bins
+	Keys func() (*Keys, error)
 
 	Public client.Repository // where the world reads the store; nil is not to look
 
@@ -234,9 +233,6 @@ type push struct {
 	report   Report
 	memory   *seen        // of this attempt
 	open     func() error // opens the online keys
-
-	mu     sync.Mutex
-	parsed map[string]*tuf.Document // owned by mu: live delegated roles that this attempt has read
 }
 
 // journal is the name under which this work is journaled.
@@ -300,7 +296,7 @@ func (w *push) attempt(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	w.memory, w.parsed, w.open = memory, map[string]*tuf.Document{}, sync.OnceValue(w.p.Open)
+	w.memory, w.open = memory, sync.OnceValue(w.p.Open)
 	if w.bringsNews(memory) {
 		go func() { _ = w.open() }()    // meanwhile
 		defer func() { _ = w.open() }() // whoever needs it has the error

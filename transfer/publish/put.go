@@ -18,6 +18,10 @@ func (w *push) plan(s *stage, before *live, n online) {
 	for _, f := range s.files {
 		add(actFor(f.keep), f.name, f.content.Length)
 	}
+	for _, role := range slices.Sorted(maps.Keys(s.goal.bins)) {
+		l := s.goal.bins[role]
+		add("create", documentName(role, l.version), int64(len(l.raw)))
+	}
 	for _, role := range putOrder(s.goal) {
 		doc := s.goal.docs[role]
 		add(actFor(isListed(before, role, doc)), documentName(role, doc.Version()), int64(len(doc.Bytes())))
@@ -113,14 +117,11 @@ func (w *push) put(ctx context.Context, s *stage) error {
 	if err := w.putFiles(ctx, s.files); err != nil {
 		return err
 	}
-	delegated := slices.DeleteFunc(putOrder(s.goal), func(role string) bool { return role == tuf.Targets })
-	if err := each(ctx, delegated, func(ctx context.Context, role string) error {
-		return w.putDocument(ctx, role, s.goal.docs[role])
-	}); err != nil {
+	if err := w.putBins(ctx, s.goal); err != nil {
 		return err
 	}
-	if targets := s.goal.docs[tuf.Targets]; targets != nil {
-		if err := w.putDocument(ctx, tuf.Targets, targets); err != nil {
+	for _, role := range putOrder(s.goal) {
+		if err := w.putDocument(ctx, role, s.goal.docs[role]); err != nil {
 			return err
 		}
 	}

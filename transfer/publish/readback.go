@@ -134,18 +134,22 @@ func (w *push) readUpdater(ctx context.Context, now *still, _ *stage, _ *live, c
 // readBack follows the live repository as our client does, and downloads some of the files that this push has put.
 func (w *push) readBack(ctx context.Context, now *still, s *stage, after *live, cache client.Memory) error {
 	v := &view{store: now}
-	goal := &goal{root: after.root(), docs: s.goal.docs, bins: s.goal.bins}
+	goal := &goal{root: after.root(), docs: s.goal.docs, bins: s.goal.bins, fresh: s.goal.fresh}
 	if now := s.goal.docs[tuf.Targets]; now != nil && after.targets.Version() != now.Version() || after.snapshot.Version() != version(s.snapshot) {
-		goal.docs = nil // others have published on top
+		goal.docs, goal.bins, goal.fresh = nil, nil, nil // others have published on top
 	}
 	c, err := w.follow(ctx, v, cache, goal)
 	if err != nil {
 		return err
 	}
 	put := s.put()
-	for _, doc := range goal.walked() {
+	lists := [][]tuf.TargetFile{goal.newFiles()}
+	for _, doc := range goal.docs {
+		lists = append(lists, doc.Files())
+	}
+	for _, files := range lists {
 		sampled := 0
-		for _, f := range doc.Files() {
+		for _, f := range files {
 			if sampled == maxSampled || put[targetName(f)].name == "" || f.Length > maxSampledLength {
 				continue
 			}

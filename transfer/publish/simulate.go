@@ -67,6 +67,9 @@ func (w *push) simulate(ctx context.Context, s *stage, before *live) error {
 	for name, doc := range s.documents() {
 		staged[name] = doc.Bytes()
 	}
+	for role, l := range s.goal.bins {
+		staged[documentName(role, l.version)] = l.raw
+	}
 	v := &view{w.now, staged}
 	for who, cache := range w.observers(before) {
 		if _, err := w.follow(ctx, v, cache, s.goal); err != nil {
@@ -106,8 +109,13 @@ func (w *push) follow(ctx context.Context, r client.Repository, cache client.Mem
 	if got := c.Version(tuf.Root); got != g.root.Version() {
 		return nil, fmt.Errorf("it ends at root %d instead of %d", got, g.root.Version())
 	}
-	for role, doc := range g.walked() {
+	for role, doc := range g.docs {
 		if err := lookUp(ctx, c, role, doc); err != nil {
+			return nil, err
+		}
+	}
+	for _, path := range g.probes() {
+		if _, err := c.Target(ctx, path); err != nil {
 			return nil, err
 		}
 	}

@@ -85,6 +85,12 @@ func isLive(before *live, g *goal) bool {
 			return false
 		}
 	}
+	for role, l := range g.bins {
+		listed := before.snapshot.Snapshot().Meta[role+".json"]
+		if listed == nil || listed.Version != l.version || listed.VerifyLengthHashes(l.raw) != nil {
+			return false
+		}
+	}
 	return verifyBy(tuf.Timestamp, before.timestamp, g.root) == nil && verifyBy(tuf.Snapshot, before.snapshot, g.root) == nil
 }
 
@@ -205,14 +211,19 @@ func (w *push) snapshotMeta(before *live, g *goal) map[string]*metadata.MetaFile
 	for role, doc := range g.docs {
 		meta[role+".json"] = metaOf(doc)
 	}
+	for role, l := range g.bins {
+		meta[role+".json"] = metaOfBytes(l.version, l.raw)
+	}
 	return meta
 }
 
 // metaOf gives length and SHA-256 of the exact bytes: some clients limit downloads by the one, all check the other.
-func metaOf(doc *tuf.Document) *metadata.MetaFiles {
-	digest := sum(doc.Bytes())
+func metaOf(doc *tuf.Document) *metadata.MetaFiles { return metaOfBytes(doc.Version(), doc.Bytes()) }
+
+func metaOfBytes(version int64, raw []byte) *metadata.MetaFiles {
+	digest := sum(raw)
 	return &metadata.MetaFiles{
-		Version: doc.Version(), Length: int64(len(doc.Bytes())),
+		Version: version, Length: int64(len(raw)),
 		Hashes: metadata.Hashes{"sha256": digest[:]},
 	}
 }
