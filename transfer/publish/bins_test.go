@@ -161,6 +161,49 @@ func TestAnAdditionThatIsCutShortIsCompleted(t *testing.T) {
 	}
 }
 
+// An addition is cut short when its bins lie there already, and given up. What it wanted is not published with the next one.
+func TestAnAdditionThatWasGivenUpStaysUnpublished(t *testing.T) {
+	w := newWorld(t)
+	w.genesis()
+	w.push(w.binsBundle("bins", 1, true))
+	c := &cutter{Store: w.store, when: beforeWrite, nth: 6} // 4 files and 2 bins are through
+	w.pub.Store = c
+	if _, err := w.add(map[string]string{"a": "1", "b": "2", "c": "3", "d": "4"}); !errors.Is(err, errCut) || !strings.Contains(c.at, "snapshot") {
+		t.Fatalf("%v at %q", err, c.at)
+	}
+	w.pub.Store = w.store
+	files := map[string]string{"a": "another 1", "e": "5", "f": "6", "g": "7", "h": "8"}
+	_, err := w.add(files)
+	must(t, err)
+	w.gets(files)
+	for _, path := range []string{"b", "c", "d"} {
+		if _, err := w.download(w.fresh(), path); err == nil {
+			t.Errorf("%s was published", path)
+		}
+	}
+}
+
+// Another host adds files at the moment before the timestamp. Both additions are live in the end.
+func TestTwoHostsAddFilesAtOnce(t *testing.T) {
+	w := newWorld(t)
+	w.genesis()
+	w.push(w.binsBundle("bins", 1, true))
+	other := w.host("other")
+	other.PinnedRoot, other.Bins, other.BinsLife = w.pub.PinnedRoot, w.pub.Bins, w.pub.BinsLife
+	mine, theirs := map[string]string{"a": "1", "b": "2", "c": "3"}, map[string]string{"d": "4", "e": "5", "f": "6"}
+	first := w.pub
+	w.pub.Store = &hooked{w.store, once("swap", func() {
+		w.pub = other
+		_, err := w.add(theirs)
+		must(t, err)
+		w.pub = first
+	})}
+	_, err := w.add(mine)
+	must(t, err)
+	w.gets(mine)
+	w.gets(theirs)
+}
+
 func TestNothingIsAddedWhereNobodyAllowsIt(t *testing.T) {
 	for name, c := range map[string]struct {
 		set  func(w *world)
