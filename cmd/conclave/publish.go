@@ -137,13 +137,13 @@ func (p *program) published(r *publish.Report) error {
 	}
 	verb := "published"
 	switch {
+	case r.Already: // also in a dry run: nothing would change
+		verb = "live already"
 	case r.DryRun:
 		verb = "would be live"
 		for _, a := range r.Actions {
 			fmt.Fprintf(p.out, "%-8s %s  %s\n", a.Act, text.Clean(a.Name), text.Bytes(a.Length))
 		}
-	case r.Already:
-		verb = "live already"
 	}
 	roles := make([]string, 0, len(r.Versions))
 	for role := range r.Versions {
