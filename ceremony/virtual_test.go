@@ -180,9 +180,13 @@ func TestCardOfAnotherMakerTakesPartByException(t *testing.T) {
 	if err := s.Enrol(context.Background(), v, e); err != nil {
 		t.Fatal(err)
 	}
-	w.owned["Carol"].pin = "161803"
+	w.owned["Carol"].pin, w.all = "161803", true // all sign, not only as many as are needed
+	enrolled := card.Counts().Sign
 	if err := w.hold(s); err != nil {
 		t.Fatal(err)
+	}
+	if n := card.Counts().Sign - enrolled; n != 2 {
+		t.Errorf("the card made %d signatures, not those of root and targets", n)
 	}
 	for _, p := range s.Proofs() {
 		if (p.Why == "") != (p.Holder != "Carol") {
