@@ -85,6 +85,18 @@ func BenchmarkParse(b *testing.B) {
 	}
 }
 
+// BenchmarkRefuse times a file that is all signatures: 65 are as many as are
+// looked at, however many follow. The goal is milliseconds.
+func BenchmarkRefuse(b *testing.B) {
+	raw := manySignatures(150_000)
+	b.SetBytes(int64(len(raw)))
+	for b.Loop() {
+		if _, err := Parse(raw); err == nil {
+			b.Fatal("taken")
+		}
+	}
+}
+
 // BenchmarkVerify compares counting a threshold of 2 of 3 over a document that
 // was read already. "proof" is what Verify does: our count and go-tuf's, both.
 func BenchmarkVerify(b *testing.B) {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/secure-systems-lab/go-securesystemslib/cjson"
 	"pgregory.net/rapid"
@@ -123,28 +122,6 @@ func FuzzCanonical(f *testing.F) {
 			t.Fatalf("the canonical form of %q is longer than it", raw)
 		}
 	})
-}
-
-// TestCanonicalIsCheaperThanGoTUFs keeps the reason for having an own encoder
-// true. The bound is far below what is measured, so that a busy machine passes.
-func TestCanonicalIsCheaperThanGoTUFs(t *testing.T) {
-	d := mustTargets(t, TargetsSpec{Version: 1, Expires: now, Files: manyFiles(500)})
-	ours := fastest(func() { _, _ = encode(d.signed) })
-	theirs := fastest(func() { _, _ = cjson.EncodeCanonical(d.signed) })
-	if ratio := float64(theirs) / float64(ours); ratio < 3 {
-		t.Errorf("only %.1f times cheaper than go-tuf's", ratio)
-	}
-}
-
-// fastest is the shortest of a few runs, the one that was disturbed least.
-func fastest(run func()) time.Duration {
-	best := time.Hour
-	for range 7 {
-		begin := time.Now()
-		run()
-		best = min(best, time.Since(begin))
-	}
-	return best
 }
 
 func TestDeepestCanonicalIsStillRead(t *testing.T) {

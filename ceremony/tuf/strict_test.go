@@ -9,7 +9,6 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 )
 
 // small is a valid targets file with one of everything, for breaking.
@@ -280,27 +279,29 @@ func TestHonestVariantsAreRead(t *testing.T) {
 	}
 }
 
+// manySignatures is a file with n signatures that nobody made.
+func manySignatures(n int) []byte {
+	var b bytes.Buffer
+	b.WriteString(`{"signatures":[`)
+	for i := range n {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		fmt.Fprintf(&b, `{"keyid":"%064x","sig":"30"}`, i)
+	}
+	b.WriteString(`],` + small[strings.Index(small, `"signed"`):])
+	return b.Bytes()
+}
+
 // Attack: somebody hands over a small file that costs minutes. A file with
 // 150,000 signatures keeps go-tuf busy for a minute; a wide or a deep file
 // fills the memory of a naive reader.
 func TestHostileFilesCostNothing(t *testing.T) {
-	signatures := func(n int) []byte {
-		var b bytes.Buffer
-		b.WriteString(`{"signatures":[`)
-		for i := range n {
-			if i > 0 {
-				b.WriteByte(',')
-			}
-			fmt.Fprintf(&b, `{"keyid":"%064x","sig":"30"}`, i)
-		}
-		b.WriteString(`],` + small[strings.Index(small, `"signed"`):])
-		return b.Bytes()
-	}
 	for name, c := range map[string]struct {
 		file []byte
 		says string
 	}{
-		"150,000 signatures":      {signatures(150_000), "signatures[64]: is one more than the 64"},
+		"150,000 signatures":      {manySignatures(150_000), "signatures[64]: is one more than the 64"},
 		"a million brackets":      {bytes.Repeat([]byte("["), 1_000_000), "must be an object"},
 		"ten million spaces":      {bytes.Repeat([]byte(" "), 10_000_000), "the file ends"},
 		"deep nesting in unknown": {[]byte(`{"x":` + strings.Repeat(`{"a":`, 1_000_000)), "deeper than 32"},
@@ -317,9 +318,7 @@ func TestHostileFilesCostNothing(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			var before, after runtime.MemStats
 			runtime.ReadMemStats(&before)
-			begin := time.Now()
 			_, err := Parse(c.file)
-			took := time.Since(begin)
 			runtime.ReadMemStats(&after)
 			if err == nil || !strings.Contains(err.Error(), c.says) {
 				t.Fatalf("got %v, want it to say %q", err, c.says)
@@ -329,12 +328,9 @@ func TestHostileFilesCostNothing(t *testing.T) {
 			if bytes := after.TotalAlloc - before.TotalAlloc; bytes > 2<<20 {
 				t.Errorf("%d bytes were allocated for a file of %d", bytes, len(c.file))
 			}
-			if took > 3*time.Second { // milliseconds on a machine that is not busy
-				t.Errorf("it took %v", took)
-			}
 		})
 	}
-	few, many := signatures(65), signatures(150_000)
+	few, many := manySignatures(65), manySignatures(150_000)
 	allocs := func(file []byte) float64 { return testing.AllocsPerRun(5, func() { _, _ = Parse(file) }) }
 	// The runtime allocates a little on its own.
 	if a, b := allocs(few), allocs(many); b > a+32 {

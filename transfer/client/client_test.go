@@ -231,8 +231,9 @@ func TestADeadSignatureBesideEnoughGoodOnesDoesNoHarm(t *testing.T) {
 }
 
 // An attacker who serves the files wants the client to work for minutes or to
-// fill its memory before it looks at a single signature.
-func TestHostileFilesCostAMoment(t *testing.T) {
+// fill its memory before it looks at a single signature: what it reads of each
+// is in package tuf's tests and benchmarks.
+func TestHostileFilesAreRefusedAndNotKept(t *testing.T) {
 	signature := `{"keyid":"` + strings.Repeat("0", 64) + `","sig":"00"},`
 	for name, raw := range map[string]string{
 		"150,000 signatures":   `{"signatures":[` + strings.Repeat(signature, 150_000) + `{}],"signed":{"_type":"timestamp"}}`,
@@ -249,12 +250,8 @@ func TestHostileFilesCostAMoment(t *testing.T) {
 			for _, file := range []string{"2.root.json", "timestamp.json"} {
 				r.files["metadata/"+file] = []byte(raw)
 			}
-			begin := time.Now()
 			if r.refresh(cache) == nil {
 				t.Error("refresh takes it")
-			}
-			if took := time.Since(begin); took > 2*time.Second {
-				t.Errorf("refusing took %v", took)
 			}
 			if got := versions(t, cache); got != "root 1" {
 				t.Errorf("kept %s", got)

@@ -26,6 +26,7 @@ var passes = []pass{
 // search is one acquisition: what has been seen so far in one picture.
 type search struct {
 	p, soft *plane
+	now     func() time.Time
 	until   time.Time
 	want    int // symbols
 	frames  []frame
@@ -40,7 +41,7 @@ type finding struct {
 	pose pose
 }
 
-func (s *search) late() bool { return time.Now().After(s.until) }
+func (s *search) late() bool { return s.now().After(s.until) }
 
 func (s *search) done() bool { return len(s.found) >= s.want }
 

@@ -101,7 +101,7 @@ func (r *tally) us(p *corpus.Picture, big bool) {
 }
 
 func (r *tally) gozxing(p *corpus.Picture) {
-	ok, wrong := judge(p, cascade(newPlane(p.Gray), time.Now().Add(time.Hour)))
+	ok, wrong := judge(p, New(Frames()).cascade(newPlane(p.Gray), time.Now().Add(time.Hour)))
 	r.cascade += b2i(ok)
 	r.peersWrong += b2i(wrong)
 }

@@ -24,10 +24,10 @@ var readers = []struct {
 }
 
 // cascade asks gozxing's readers, one after another.
-func cascade(p *plane, until time.Time) []string {
+func (d *Decoder) cascade(p *plane, until time.Time) []string {
 	for _, r := range readers {
 		cost := time.Duration(float64(r.cost) * float64(p.w*p.h) * r.scale * r.scale / 1e6)
-		if time.Now().Add(cost).After(until) {
+		if d.now().Add(cost).After(until) {
 			continue
 		}
 		if texts, err := ask(p.scaled(r.scale), r.read); err == nil && len(texts) > 0 {

@@ -9,7 +9,7 @@ import (
 
 func TestCascadeReadsOnItsOwn(t *testing.T) {
 	p := newPlane(drawModules(symbol(t, "BY ANOTHER READER", 6, true), 4))
-	texts := cascade(p, time.Now().Add(time.Minute))
+	texts := New(Frames()).cascade(p, time.Now().Add(time.Minute))
 	if len(texts) != 1 || texts[0] != "BY ANOTHER READER" {
 		t.Errorf("got %q", texts)
 	}
@@ -17,7 +17,7 @@ func TestCascadeReadsOnItsOwn(t *testing.T) {
 
 func TestCascadeDoesNotStartWhatWouldEndLate(t *testing.T) {
 	p := newPlane(drawModules(symbol(t, "LATE", 6, true), 4))
-	if texts := cascade(p, time.Now()); texts != nil {
+	if texts := New(Frames()).cascade(p, time.Now()); texts != nil {
 		t.Errorf("read %q after the deadline", texts)
 	}
 }

@@ -77,6 +77,7 @@ const minSide = 21
 // Decoder reads one stream of pictures. It is not safe for concurrent use.
 type Decoder struct {
 	opt  Options
+	now  func() time.Time
 	last []pose // of the symbols in the last picture that had any
 	held int    // frames in a row in which they were seen but not read
 }
@@ -89,7 +90,7 @@ func New(opt Options) *Decoder {
 	if opt.Symbols <= 0 {
 		opt.Symbols = 1
 	}
-	return &Decoder{opt: opt}
+	return &Decoder{opt: opt, now: time.Now}
 }
 
 // Decode returns the contents of the symbols in a picture: bytes as the symbol
@@ -103,7 +104,7 @@ func (d *Decoder) Decode(img *image.Gray) (texts []string, err error) {
 			texts, err = nil, fmt.Errorf("read picture: %v", r)
 		}
 	}()
-	began := time.Now()
+	began := d.now()
 	b := img.Bounds()
 	if len(img.Pix) < (b.Dy()-1)*img.Stride+b.Dx() || img.Stride < b.Dx() {
 		return nil, fmt.Errorf("read picture: too few pixels for %d by %d", b.Dx(), b.Dy())
@@ -117,7 +118,7 @@ func (d *Decoder) Decode(img *image.Gray) (texts []string, err error) {
 	p := newPlane(img)
 	until := began.Add(d.opt.Deadline)
 	if d.opt.Track && len(d.last) > 0 {
-		texts, held := d.track(p, func() bool { return time.Now().After(until) })
+		texts, held := d.track(p, func() bool { return d.now().After(until) })
 		if len(texts) > 0 {
 			d.held = 0
 			return texts, nil
@@ -183,7 +184,7 @@ func merge(texts, more []string) []string {
 
 // search runs our own locator over a picture.
 func (d *Decoder) search(p *plane, until time.Time) *search {
-	s := &search{p: p, until: until, want: d.opt.Symbols, tried: map[[3]int]bool{}}
+	s := &search{p: p, now: d.now, until: until, want: d.opt.Symbols, tried: map[[3]int]bool{}}
 	s.run()
 	return s
 }
@@ -195,7 +196,7 @@ const crowd = 32
 // others asks the other decoders, knowing how many finders there seem to be.
 func (d *Decoder) others(p *plane, until time.Time, finders int) []string {
 	if d.opt.Cascade && finders < crowd {
-		if texts := cascade(p, until); len(texts) > 0 {
+		if texts := d.cascade(p, until); len(texts) > 0 {
 			return texts
 		}
 	}
