@@ -224,10 +224,12 @@ func (s *Session) enrolled(ctx context.Context, token hsm.Token, holder string, 
 // vouch gathers what speaks for a new key: the token's statement about it, and a signature by it.
 func (s *Session) vouch(ctx context.Context, token hsm.Token, holder string, key hsm.Key, pin *hsm.PIN) (Enrolled, error) {
 	statement, err := token.Attest(ctx, key.Slot)
-	if errors.Is(err, hsm.ErrNotGenuine) && s.State().excepted(ExceptAttestation) {
-		statement, err = hsm.Attestation{}, nil // as from a card of another maker: people have decided to go without
-	}
-	if err != nil {
+	switch {
+	case errors.Is(err, hsm.ErrNotGenuine) && s.State().excepted(ExceptAttestation):
+		statement = hsm.Attestation{} // as from a card of another maker: people have decided to go without
+	case errors.Is(err, hsm.ErrNotGenuine):
+		return Enrolled{}, s.State().unproved(token.Info().Serial, err)
+	case err != nil:
 		return Enrolled{}, fmt.Errorf("ask the token for its statement about the key: %w", err)
 	}
 	e, err := newEnrolled(holder, token.Info(), key, statement)
@@ -254,10 +256,18 @@ func (s *Session) checkGenuine(e Enrolled, key crypto.PublicKey) (proved bool, e
 	state := s.State()
 	_, err = s.cfg.Genuine(e.Evidence, key, state.Practice())
 	if err != nil && !state.excepted(ExceptAttestation) {
-		return false, state.rule("attestation", fmt.Sprintf("token %d does not prove where its key was made: %v", e.Evidence.Serial, err),
-			"Do not use it unless you know why. To go on with it by a recorded exception, leave and resume with --accept-unattested REASON and --decided-by for each who decides it: its key is taken then.")
+		return false, state.unproved(e.Evidence.Serial, err)
 	}
 	return err == nil, nil
+}
+
+// unproved refuses a token that gives no proof, and says how people can decide to go on with it.
+func (s State) unproved(serial uint32, why error) error {
+	return &RuleError{
+		Step: s.step, Rule: "attestation", Err: why,
+		What:   fmt.Sprintf("token %d does not prove where its key was made: %v", serial, why),
+		Advice: "Do not use it unless you know why. To go on with it by a recorded exception, leave and resume with --accept-unattested REASON and --decided-by for each who decides it: its key is taken then.",
+	}
 }
 
 // An unprovenError says that a token has its new key and did not sign with it.

@@ -5,6 +5,7 @@ import (
 	"crypto"
 	"errors"
 	"os"
+	"strings"
 	"testing"
 
 	"conclave/ceremony/tuf"
@@ -169,8 +170,9 @@ func TestCardOfAnotherMakerTakesPartByException(t *testing.T) {
 		t.Fatalf("the card says %+v, %+v", v.Info, v.Guard)
 	}
 	e := Enrolling{Holder: "Carol", PIN: testPIN(t, virtual.FactoryPIN), NewPIN: testPIN(t, freshPIN), PUK: testPIN(t, virtual.FactoryPUK), NewPUK: testPIN(t, freshPUK)}
-	if err := s.Enrol(context.Background(), v, e); !errors.Is(err, hsm.ErrNotGenuine) {
-		t.Fatalf("without an exception: %v", err)
+	err = s.Enrol(context.Background(), v, e)
+	if !errors.Is(err, hsm.ErrNotGenuine) || !strings.Contains(hintOf(err), "--accept-unattested") {
+		t.Fatalf("without an exception: %v; hint: %s", err, hintOf(err))
 	}
 	if err := s.Except(ExceptAttestation, "no YubiKey was to be had", []string{"Olga", "Pat"}); err != nil {
 		t.Fatal(err)

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"conclave/ceremony"
 	"conclave/ceremony/preflight"
@@ -36,17 +37,36 @@ func wentUnattested(dir string) bool {
 // pcscSocket names the smart card service in place of the machine's own.
 const pcscSocket = "PCSCLITE_CSOCK_NAME"
 
-// table is the floor of a ceremony in earnest: a smart card service that the environment names is told of.
+// table is the floor of a ceremony in earnest: of a smart card service that the environment names and of cards that
+// nobody looks at people are told.
 func (f *frontFlags) table(cfg ceremony.Config) ceremony.Config {
-	socket := os.Getenv(pcscSocket)
-	if socket == "" {
-		return cfg
-	}
-	inspect := cfg.Inspect
+	inspect, tokens := cfg.Inspect, cfg.Tokens
 	cfg.Inspect = func(ctx context.Context) []preflight.Check {
-		return append(inspect(ctx), serviceCheck(socket))
+		checks := inspect(ctx)
+		if socket := os.Getenv(pcscSocket); socket != "" {
+			checks = append(checks, serviceCheck(socket))
+		}
+		return append(checks, passedOver(ctx, tokens)...)
 	}
 	return cfg
+}
+
+// passedOver names the readers whose cards the ceremony does not look at. None is opened: what sits in them may be
+// a badge as well as a PIV card of another maker.
+func passedOver(ctx context.Context, tokens hsm.Tokens) []preflight.Check {
+	seen, err := tokens.Present(ctx)
+	if err != nil {
+		return nil // another check says so
+	}
+	all, err := piv.New(piv.AnyMaker()).Present(ctx)
+	others := slices.DeleteFunc(all, func(reader string) bool { return slices.Contains(seen, reader) })
+	if err != nil || len(others) == 0 {
+		return nil
+	}
+	return []preflight.Check{{
+		Name: "cards", Status: preflight.Note, Text: "no YubiKey, and not looked at: what is in " + strings.Join(others, ", "),
+		Fix: "if it is a PIV card that shall take part: begin again with --accept-unattested REASON, and --decided-by for each who decides it",
+	}}
 }
 
 // serviceCheck says that tokens are reached through a service that somebody chose: it sees every PIN.
