@@ -28,6 +28,7 @@ func TestTrouble(t *testing.T) {
 		{"a refused PIN", act(&hsm.PINError{Retries: 2}), "The token refused the PIN. 2 tries left.|Root 4 is safe.|Check that this is your token, by its serial number, before you try again."},
 		{"a token behind other errors", act(fmt.Errorf("piv: sign: %w", hsm.ErrBusy)), "Another program holds the token.|Root 4 is safe.|Close other programs that use it (ykman, gpg, ssh-agent, browsers), take it out and put it in again."},
 		{"a rule", act(&ceremony.RuleError{What: "nobody has read what changes", Advice: "at least one reads"}), "Nobody has read what changes.|Root 4 is safe.|At least one reads."},
+		{"a rule about a token", act(&ceremony.RuleError{What: "token 7 proves nothing", Err: hsm.ErrNotGenuine}), "Token 7 proves nothing.|Root 4 is safe."},
 		{
 			"a reason that repeats what is safe",
 			act(&ceremony.ActError{Act: "export", Err: &ceremony.RuleError{What: "the medium is full", Advice: "Root 4 is safe. Take another one."}, Safe: "Root 4 is safe."}),

@@ -74,6 +74,9 @@ func reason(err error) text.Safe {
 	if errors.As(err, &pin) {
 		return text.F("The token refused the PIN. %s.", Tries(pin.Retries))
 	}
+	if rule := (*ceremony.RuleError)(nil); errors.As(err, &rule) {
+		return sentence(err.Error()) // the rule says more than what it came from
+	}
 	for _, known := range []error{
 		hsm.ErrRemoved, hsm.ErrBusy, hsm.ErrNoService, hsm.ErrNotPIV, hsm.ErrNotGenuine, hsm.ErrNoKey,
 		hsm.ErrOccupied, hsm.ErrBlocked, hsm.ErrTouchTimeout, hsm.ErrGarbled,
