@@ -2,32 +2,25 @@ package ur
 
 // The field GF(2^8): bytes are polynomials over GF(2), modulo x^8+x^4+x^3+x^2+1. Adding is exclusive-or.
 
-// products[a][b] is a times b; inverses[a] times a is 1.
+// products[a][b] is a times b; inverses[a] times a is 1. Every other element is a power of two: that makes them quickly,
+// for they are made whenever the program starts.
 var products, inverses = func() (p [256][256]byte, inv [256]byte) {
-	for a := range 256 {
-		for b := range 256 {
-			p[a][b] = times(byte(a), byte(b))
-			if p[a][b] == 1 {
-				inv[a] = byte(b)
-			}
+	var powers [2 * 255]byte
+	var exponents [256]int
+	for i, power := 0, 1; i < 255; i++ {
+		powers[i], powers[i+255], exponents[power] = byte(power), byte(power), i
+		if power <<= 1; power > 0xff {
+			power ^= 0x11d
 		}
+	}
+	for a := 1; a < 256; a++ {
+		for b := 1; b < 256; b++ {
+			p[a][b] = powers[exponents[a]+exponents[b]]
+		}
+		inv[a] = powers[255-exponents[a]]
 	}
 	return p, inv
 }()
-
-func times(a, b byte) (product byte) {
-	for ; b != 0; b >>= 1 {
-		if b&1 != 0 {
-			product ^= a
-		}
-		if overflow := a&0x80 != 0; overflow {
-			a = a<<1 ^ 0x1d
-		} else {
-			a <<= 1
-		}
-	}
-	return product
-}
 
 // addTimes adds weight times src, which may be shorter, to dst.
 func addTimes(dst, src []byte, weight byte) {
