@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"io"
 	"maps"
 	"slices"
 
@@ -66,21 +65,34 @@ func (w *push) outcome(ctx context.Context, before *live, s *stage) (*live, erro
 	return after, nil
 }
 
-// lookAround looks for the files that were put, and lets every observer follow what is live, all at once.
+// lookAround looks for the files that were put. Clients that get byte for byte what they were tried out on before it was
+// put need not be asked again; of anything else they are, for others have published on top.
 func (w *push) lookAround(ctx context.Context, before *live, now *still, s *stage, after *live) error {
-	looks := []func(context.Context) error{func(ctx context.Context) error { return w.readFiles(ctx, s) }}
-	for who, cache := range w.observers(before) {
-		for _, follow := range []func(context.Context, *still, *stage, *live, client.Memory) error{w.readUpdater, w.readBack} {
-			looks = append(looks, func(ctx context.Context) error {
-				if err := follow(ctx, now, s, after, maps.Clone(cache)); err != nil {
-					return withHint(fmt.Errorf("%s refuses what is live now: %w", who, err),
-						"this was tried before and worked: look at the store and at who else writes to it")
-				}
-				return nil
-			})
+	if err := w.readFiles(ctx, s); err != nil {
+		return err
+	}
+	if w.isAsPut(ctx, now, s, after) {
+		return nil
+	}
+	err := w.tryOut(ctx, before, func(ctx context.Context, cache client.Memory) error {
+		return w.readBack(ctx, now, s, after, cache)
+	}, func(ctx context.Context, cache client.Memory) error {
+		return w.updaterReads(ctx, &view{store: now}, cache)
+	})
+	if err != nil {
+		return withHint(err, "this was tried before and worked: look at the store and at who else writes to it")
+	}
+	return nil
+}
+
+// isAsPut reports whether the store's metadata is that of the stage. Bins are not read back one by one: clients look into some.
+func (w *push) isAsPut(ctx context.Context, now *still, s *stage, after *live) bool {
+	for name, doc := range s.documents() {
+		if raw, _, err := read(ctx, now, name, tuf.MaxSize); err != nil || !bytes.Equal(raw, doc.Bytes()) {
+			return false
 		}
 	}
-	return each(ctx, looks, func(ctx context.Context, look func(context.Context) error) error { return look(ctx) })
+	return after.root().Digest() == s.goal.root.Digest() && len(s.goal.bins) == 0
 }
 
 // readPublic follows the repository at its public address, where a CDN or a web server may
@@ -126,80 +138,53 @@ func (w *push) compare(s *stage, after *live) error {
 	return nil
 }
 
-// readUpdater follows the live repository as clients of others do.
-func (w *push) readUpdater(ctx context.Context, now *still, _ *stage, _ *live, cache client.Memory) error {
-	return w.updaterReads(ctx, &view{store: now}, cache)
-}
-
-// readBack follows the live repository as our client does, and downloads some of the files that this push has put.
+// readBack follows the live repository as our client does.
 func (w *push) readBack(ctx context.Context, now *still, s *stage, after *live, cache client.Memory) error {
-	v := &view{store: now}
 	goal := &goal{root: after.root(), docs: s.goal.docs, bins: s.goal.bins, fresh: s.goal.fresh}
 	if now := s.goal.docs[tuf.Targets]; now != nil && after.targets.Version() != now.Version() || after.snapshot.Version() != version(s.snapshot) {
 		goal.docs, goal.bins, goal.fresh = nil, nil, nil // others have published on top
 	}
-	c, err := w.follow(ctx, v, cache, goal)
-	if err != nil {
-		return err
-	}
-	put := s.put()
-	lists := [][]tuf.TargetFile{goal.newFiles()}
-	for _, doc := range goal.docs {
-		lists = append(lists, doc.Files())
-	}
-	for _, files := range lists {
-		sampled := 0
-		for _, f := range files {
-			if sampled == maxSampled || put[targetName(f)].name == "" || f.Length > maxSampledLength {
-				continue
-			}
-			sampled++
-			if _, err := c.Fetch(ctx, f.Path, io.Discard); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
+	_, err := w.follow(ctx, &view{store: now}, cache, goal)
+	return err
 }
 
-// maxSampled and maxSampledLength bound what is downloaded whole to see that clients can.
+// maxSampled and maxSampledLength bound what is read back whole to see that clients can.
 const (
 	maxSampled       = 4
 	maxSampledLength = 4 << 20
 )
 
-// put returns the files that this push has put, by name.
-func (s *stage) put() map[string]upload {
-	put := map[string]upload{}
-	for _, f := range s.files {
-		if !f.keep {
-			put[f.name] = f
-		}
-	}
-	return put
-}
-
 // readFiles makes sure that every file that was put is there. A bucket has compared each one's SHA-256 when it took it, so
-// it is enough to list them; of any other store they are read.
+// it is enough to list them, and to read a few; of any other store they are all read.
 func (w *push) readFiles(ctx context.Context, s *stage) error {
-	put := s.put()
+	put := slices.DeleteFunc(slices.Clone(s.files), func(f upload) bool { return f.keep })
 	catalogue, ok := w.p.Store.(catalogue)
 	if !ok {
-		return each(ctx, slices.Collect(maps.Values(put)), func(ctx context.Context, f upload) error {
-			if err := contains(ctx, w.p.Store, f.name, f.content); err != nil {
-				return fmt.Errorf("%s: %w", f.name, err)
-			}
-			return nil
-		})
+		return w.readAll(ctx, put)
 	}
-	there, err := catalogue.Lengths(ctx, targetsDir, slices.Sorted(maps.Keys(put)))
+	names := make([]string, len(put))
+	for i, f := range put {
+		names[i] = f.name
+	}
+	there, err := catalogue.Lengths(ctx, targetsDir, names)
 	if err != nil {
 		return err
 	}
-	for name, f := range put {
-		if n, ok := there[name]; !ok || n != f.content.Length {
-			return fmt.Errorf("%s: %w, or not as it was put", name, ErrNotFound)
+	for _, f := range put {
+		if n, ok := there[f.name]; !ok || n != f.content.Length {
+			return fmt.Errorf("%s: %w, or not as it was put", f.name, ErrNotFound)
 		}
 	}
-	return nil
+	put = slices.DeleteFunc(put, func(f upload) bool { return f.content.Length > maxSampledLength })
+	return w.readAll(ctx, put[:min(maxSampled, len(put))])
+}
+
+// readAll reads files back whole.
+func (w *push) readAll(ctx context.Context, files []upload) error {
+	return each(ctx, files, func(ctx context.Context, f upload) error {
+		if err := contains(ctx, w.p.Store, f.name, f.content); err != nil {
+			return fmt.Errorf("%s: %w", f.name, err)
+		}
+		return nil
+	})
 }

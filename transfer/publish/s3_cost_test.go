@@ -111,17 +111,19 @@ func TestARerunAfterACrashSendsOnlyWhatIsMissing(t *testing.T) {
 		t.Fatalf("error is %v", err)
 	}
 	r.proxy.peace()
-	put := 0
+	arrived := r.bucket.list("crash/targets/many/") // who was under way when the first was refused may have been cut off
+	if len(arrived) < 75 {
+		t.Errorf("only %d of 150 have arrived", len(arrived))
+	}
 	for _, request := range r.cost(func() error {
 		_, err := r.pub.Push(context.Background(), b, r.targetsDir(), publish.PushOptions{})
 		return err
 	}) {
-		if strings.HasPrefix(request, http.MethodPut) && strings.Contains(request, "/targets/") {
-			put++
+		for key := range arrived {
+			if strings.HasPrefix(request, http.MethodPut) && strings.Contains(request, key) {
+				t.Errorf("sent again: %s", request)
+			}
 		}
-	}
-	if put > n-150+1 {
-		t.Errorf("%d files were sent again", put-(n-150))
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 
 	"conclave/ceremony/tuf"
 	"conclave/transfer/client"
@@ -61,7 +62,23 @@ func (w *push) observers(before *live) map[string]client.Memory {
 	return all
 }
 
-// simulate lets clients follow the staged update before anything is stored.
+// tryOut lets every observer follow the repository in every way, all at once.
+func (w *push) tryOut(ctx context.Context, before *live, ways ...func(context.Context, client.Memory) error) error {
+	var tries []func(context.Context) error
+	for who, cache := range w.observers(before) {
+		for _, follow := range ways {
+			tries = append(tries, func(ctx context.Context) error {
+				if err := follow(ctx, maps.Clone(cache)); err != nil {
+					return fmt.Errorf("%s would refuse this update: %w", who, err)
+				}
+				return nil
+			})
+		}
+	}
+	return each(ctx, tries, func(ctx context.Context, try func(context.Context) error) error { return try(ctx) })
+}
+
+// simulate lets clients follow the staged update before anything is stored: ours, and go-tuf's, which many run.
 func (w *push) simulate(ctx context.Context, s *stage, before *live) error {
 	staged := map[string][]byte{}
 	for name, doc := range s.documents() {
@@ -71,11 +88,17 @@ func (w *push) simulate(ctx context.Context, s *stage, before *live) error {
 		staged[documentName(role, l.version)] = l.raw
 	}
 	v := &view{w.now, staged}
-	for who, cache := range w.observers(before) {
-		if _, err := w.follow(ctx, v, cache, s.goal); err != nil {
-			return withHint(fmt.Errorf("simulate: %s would refuse this update: %w", who, err),
-				"nothing was changed; clients would break, so this is not published")
+	err := w.tryOut(ctx, before, func(ctx context.Context, cache client.Memory) error {
+		_, err := w.follow(ctx, v, cache, s.goal)
+		return err
+	}, func(ctx context.Context, cache client.Memory) error {
+		if w.bundle == nil && w.change == nil {
+			return nil // a refresh changes nothing that one client would take and another would not
 		}
+		return w.updaterReads(ctx, v, cache)
+	})
+	if err != nil {
+		return withHint(fmt.Errorf("simulate: %w", err), "nothing was changed; clients would break, so this is not published")
 	}
 	w.p.tell("simulated clients accept the update")
 	return w.simulateGap(ctx, s, before)
