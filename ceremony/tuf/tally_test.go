@@ -393,6 +393,16 @@ func TestOneOpinionOfGoTUFIsNoOther(t *testing.T) {
 	if _, err := Verify(doc, more); !errors.As(err, &disagree) {
 		t.Errorf("with a key that go-tuf does not know: %v", err)
 	}
+	doc.Recall(more)
+	if _, err := Verify(doc, more); err != nil {
+		t.Errorf("what go-tuf is said to have agreed on before: %v", err)
+	}
+	bare := doc.with(nil)
+	bare.Recall(reqs)
+	var missing *ThresholdError
+	if _, err := Verify(bare, reqs); !errors.As(err, &missing) {
+		t.Errorf("its opinion stands for a signature: %v", err)
+	}
 	if next := doc.with(doc.entries); next.agreed == doc.agreed {
 		t.Error("a document with other signatures takes over what was said of these")
 	}

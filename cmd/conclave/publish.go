@@ -87,11 +87,11 @@ The first push pins the root: it needs --trust-root or --root-digest.`,
 				}
 				o.TrustRoot = raw
 			}
+			tidyLess(args[0])
 			b, err := transfer.Read(args[0])
 			if err != nil {
 				return err
 			}
-			tidyLess(args[0])
 			pub, err := p.publisher(config)
 			if err != nil {
 				return err

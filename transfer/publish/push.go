@@ -297,6 +297,7 @@ func (w *push) attempt(ctx context.Context) error {
 		return err
 	}
 	w.memory, w.open = memory, sync.OnceValue(w.p.Open)
+	w.recall(memory)
 	if w.bringsNews(memory) {
 		go func() { _ = w.open() }()    // meanwhile
 		defer func() { _ = w.open() }() // whoever needs it has the error
@@ -379,6 +380,25 @@ func (w *push) bringsNews(memory *seen) bool {
 		}
 	}
 	return false
+}
+
+// recall spares go-tuf's second opinion of documents that this host has seen live, under the same root: it was asked then.
+// Who signed them is counted anew all the same.
+func (w *push) recall(memory *seen) {
+	docs := append(w.brought(), w.anchor)
+	known := slices.DeleteFunc(docs, func(d *tuf.Document) bool { return d == nil || !memory.holds(d) })
+	root := slices.IndexFunc(known, func(d *tuf.Document) bool { return d.Type() == tuf.Root })
+	if root < 0 {
+		return
+	}
+	for _, d := range known {
+		if d.Type() != tuf.Targets {
+			continue
+		}
+		if reqs, err := tuf.Requirements(tuf.Targets, d, nil, known[root]); err == nil {
+			d.Recall(reqs)
+		}
+	}
 }
 
 // brought are the documents of the bundle.

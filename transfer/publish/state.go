@@ -48,6 +48,12 @@ const (
 	jumpAllowance  = 1000
 )
 
+// holds reports whether these very bytes were live when this host looked last.
+func (s *seen) holds(doc *tuf.Document) bool {
+	digest := sum(doc.Bytes())
+	return s.Roles[doc.Type()].SHA256 == hex.EncodeToString(digest[:])
+}
+
 // check compares what is live with what was seen.
 func (s *seen) check(live *live, now time.Time) error {
 	for role, doc := range live.documents() {
