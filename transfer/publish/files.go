@@ -153,7 +153,8 @@ func (w *push) file(ctx context.Context, f listing, stored map[string]int64) (up
 	if f.published {
 		return up, nil
 	}
-	err := up.content.check(ctx)
+	content, err := up.content.check(ctx)
+	up.content = content
 	if n, ok := stored[f.name]; err == nil {
 		up.keep = ok && n == f.Length
 		return up, nil
@@ -201,20 +202,26 @@ func targetName(f tuf.TargetFile) string {
 	return fmt.Sprintf("%s%s%x.%s", targetsDir, dir, f.SHA256, base)
 }
 
-// check reads the content once and compares it with what it claims to be.
-func (c Content) check(ctx context.Context) error {
+// check reads the content once and compares it with what it claims to be. Of a large one it knows the parts then.
+func (c Content) check(ctx context.Context) (Content, error) {
 	r, err := c.Open()
 	if err != nil {
-		return err
+		return c, err
 	}
-	h := sha256.New()
+	whole, parts := sha256.New(), newParted(c.Length)
+	var sink io.Writer = whole
+	if c.Length > multipartAbove {
+		sink = alongside{parts, whole}
+	}
 	buf := copyBuffers.Get().(*[copySize]byte)
 	defer copyBuffers.Put(buf)
-	n, err := io.CopyBuffer(h, io.LimitReader(contextReader{ctx, r}, c.Length+1), buf[:])
+	n, err := io.CopyBuffer(sink, io.LimitReader(contextReader{ctx, r}, c.Length+1), buf[:])
 	if err := errors.Join(err, r.Close()); err != nil {
-		return err
+		return c, err
 	}
-	return c.compare(n, h)
+	parts.end()
+	c.parts = parts.sums
+	return c, c.compare(n, whole)
 }
 
 // copySize is a good size to read files in; thousands of small ones share few buffers.

@@ -307,7 +307,7 @@ func (c Content) read(ctx context.Context) ([]byte, error) {
 
 // fromStore is content that lies in another store. What does not match its hash is refused where it is put.
 func fromStore(ctx context.Context, s Store, name string, f tuf.TargetFile) Content {
-	return Content{f.Length, f.SHA256, func() (io.ReadCloser, error) {
+	return Content{Length: f.Length, SHA256: f.SHA256, Open: func() (io.ReadCloser, error) {
 		ctx, cancel := context.WithCancel(ctx)
 		r, w := io.Pipe()
 		go func() {

@@ -8,7 +8,6 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
-	"hash"
 	"io"
 	"net/http"
 	"sync"
@@ -19,22 +18,11 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 )
 
-// Large files go up in parts.
+// Limits of uploads in parts.
 const (
-	multipartAbove = 16 << 20 // one request carries this much
-	smallestPart   = 8 << 20
-	mostParts      = 10_000   // S3's limit
-	partMemory     = 64 << 20 // of all parts that are under way at once
-	abortTimeout   = 10 * time.Second
+	partMemory   = 64 << 20 // of all parts that are under way at once
+	abortTimeout = 10 * time.Second
 )
-
-// partSize is the size of the parts of a file. It depends on the length alone: the
-// checksum of the whole can be computed again.
-func partSize(length int64) int64 {
-	const mib = 1 << 20
-	size := (length + mostParts - 1) / mostParts
-	return max(smallestPart, (size+mib-1)/mib*mib)
-}
 
 // putLarge creates a large object. The condition is judged only at the end of
 // an upload, so it looks first.
@@ -101,7 +89,8 @@ func (b *Bucket) uploadParts(ctx context.Context, name, key string, c Content, i
 }
 
 // send reads the content once, in order, and sends its parts side by side. It
-// fails where the content is not what it claims to be.
+// fails where the content is not what it claims to be: the server compares every part with the hash that was known
+// before, or all of it is hashed here once more.
 func (u *multipart) send(ctx context.Context, c Content) error {
 	r, err := c.Open()
 	if err != nil {
@@ -110,8 +99,11 @@ func (u *multipart) send(ctx context.Context, c Content) error {
 	defer r.Close()
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
+	var body io.Reader = contextReader{ctx, r}
+	if c.parts == nil {
+		body = newChecked(body, c)
+	}
 	var running sync.WaitGroup
-	body := newChecked(contextReader{ctx, r}, c)
 	for i := range u.parts {
 		length := min(u.size, c.Length-int64(i)*u.size)
 		weight := min(length, partMemory)
@@ -128,7 +120,11 @@ func (u *multipart) send(ctx context.Context, c Content) error {
 		running.Go(func() {
 			defer u.b.memory.Release(weight)
 			defer give(part)
-			if err := u.sendPart(ctx, i, part); err != nil {
+			digest := c.part(i, part)
+			if err := u.sendPart(ctx, i, part, digest); err != nil {
+				if judge(err) == refused && sum(part) != digest {
+					err = &localError{fmt.Errorf("it has changed since it was read first, near byte %d", int64(i)*u.size)}
+				}
 				cancel(err)
 			}
 		})
@@ -140,9 +136,16 @@ func (u *multipart) send(ctx context.Context, c Content) error {
 	return nil
 }
 
+// part is the hash of the i-th part, which holds data if nothing has changed since it was read first.
+func (c Content) part(i int, data []byte) [32]byte {
+	if c.parts != nil {
+		return c.parts[i]
+	}
+	return sum(data)
+}
+
 // sendPart sends one part. Sending it again is harmless, so the SDK may.
-func (u *multipart) sendPart(ctx context.Context, i int, part []byte) error {
-	digest := sum(part)
+func (u *multipart) sendPart(ctx context.Context, i int, part []byte, digest [32]byte) error {
 	number := int32(i + 1)
 	ctx, cancel := context.WithTimeoutCause(ctx, readTries*(grace+time.Duration(len(part)/slowest)*time.Second), errStuck)
 	defer cancel()
@@ -192,25 +195,25 @@ func (u *multipart) abort(ctx context.Context) {
 
 // compositeChecksum is what S3 keeps of an object that came in parts: the SHA-256 of its parts' SHA-256.
 func compositeChecksum(ctx context.Context, c Content) (string, error) {
-	r, err := c.Open()
-	if err != nil {
-		return "", &localError{err}
-	}
-	defer r.Close()
-	body := newChecked(contextReader{ctx, r}, c)
-	size, whole, n := partSize(c.Length), sha256.New(), 0
-	for left := c.Length; left > 0; left -= size {
-		part := sha256.New()
-		if _, err := io.CopyN(part, body, min(size, left)); err != nil {
+	if c.parts == nil {
+		parts := newParted(c.Length)
+		r, err := c.Open()
+		if err != nil {
 			return "", &localError{err}
 		}
-		whole.Write(part.Sum(nil))
-		n++
+		defer r.Close()
+		if _, err := io.Copy(parts, newChecked(contextReader{ctx, r}, c)); err != nil {
+			return "", &localError{err}
+		}
+		parts.end()
+		c.parts = parts.sums
 	}
-	return fmt.Sprintf("%s-%d", base64Sum(digestOf(whole)), n), nil
+	whole := sha256.New()
+	for _, part := range c.parts {
+		whole.Write(part[:])
+	}
+	return fmt.Sprintf("%s-%d", base64Sum(digestOf(whole)), len(c.parts)), nil
 }
-
-func digestOf(h hash.Hash) [32]byte { return [32]byte(h.Sum(nil)) }
 
 // parts is where buffers of the usual size wait to be used again.
 var parts = sync.Pool{New: func() any { return make([]byte, smallestPart) }}

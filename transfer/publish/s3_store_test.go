@@ -124,6 +124,40 @@ func zeroContent(size int64) publish.Content {
 	return publish.Content{Length: size, SHA256: [32]byte(h.Sum(nil)), Open: func() (io.ReadCloser, error) { return io.NopCloser(&zeros{size}), nil }}
 }
 
+// Something still writes into a large file while it is on its way: between the look at it and its upload a byte changes.
+func TestLargeFileThatChangesWhileItGoesUpIsNotStored(t *testing.T) {
+	b := newBucket(t)
+	s, ctx := b.open("", b.server.url), context.Background()
+	opened := 0
+	was := zeroContent(25<<20 + 7)
+	c := was
+	c.Open = func() (io.ReadCloser, error) {
+		if opened++; opened == 1 {
+			return was.Open()
+		}
+		return io.NopCloser(io.MultiReader(&zeros{9 << 20}, strings.NewReader("x"), &zeros{16<<20 + 6})), nil
+	}
+	known, err := publish.Check(ctx, c)
+	must(t, err)
+	if err := s.PutNew(ctx, "targets/large", known); err == nil || !strings.Contains(err.Error(), "changed since it was read first, near byte 8388608") {
+		t.Errorf("got %v", err)
+	}
+	if _, found := b.find("targets/large"); found {
+		t.Error("it was stored")
+	}
+	left, err := b.api.ListMultipartUploads(ctx, &s3.ListMultipartUploadsInput{Bucket: &b.name})
+	must(t, err)
+	if len(left.Uploads) > 0 {
+		t.Errorf("%d unfinished uploads were left", len(left.Uploads))
+	}
+	opened = 0
+	must(t, s.PutNew(ctx, "targets/large", known))
+	must(t, s.Same(ctx, "targets/large", known))
+	if opened != 1 {
+		t.Errorf("a file whose parts are known was read %d times to send and to compare it", opened)
+	}
+}
+
 func TestLargeFilesGoUpInPartsWithChecksums(t *testing.T) {
 	b := newBucket(t)
 	s, ctx := b.open("", b.server.url), context.Background()

@@ -47,18 +47,20 @@ type Content struct {
 	Length int64
 	SHA256 [32]byte
 	Open   func() (io.ReadCloser, error)
+
+	parts [][32]byte // hashes of its parts, where it was read before and goes up in parts; nil for not known
 }
 
 // Bytes is content that is already in memory.
 func Bytes(data []byte) Content {
-	return Content{int64(len(data)), sum(data), func() (io.ReadCloser, error) {
+	return Content{Length: int64(len(data)), SHA256: sum(data), Open: func() (io.ReadCloser, error) {
 		return io.NopCloser(bytes.NewReader(data)), nil
 	}}
 }
 
 // File is content in a file, which must have this length and hash when it is stored.
 func File(path string, length int64, sha256 [32]byte) Content {
-	return Content{length, sha256, func() (io.ReadCloser, error) {
+	return Content{Length: length, SHA256: sha256, Open: func() (io.ReadCloser, error) {
 		info, err := os.Stat(path) // opening a pipe would wait for ever
 		if err != nil {
 			return nil, err
