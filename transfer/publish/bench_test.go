@@ -165,7 +165,7 @@ func (r *rig) competitors(endpoint string) map[string]func() result {
 	} else {
 		r.b.Log("rclone is not installed (Debian: rclone)")
 	}
-	if aws, err := exec.LookPath("aws"); err == nil && exec.Command(aws, "--version").Run() == nil {
+	if aws := awsProgram(); aws != "" {
 		all["aws"] = func() result {
 			return r.run(keys, aws, "s3", "cp", "--recursive", "--only-show-errors", "--endpoint-url", endpoint, r.files, "s3://"+r.bucket.name+"/"+r.fresh("aws"))
 		}
@@ -173,6 +173,16 @@ func (r *rig) competitors(endpoint string) map[string]func() result {
 		r.b.Log("aws is not installed (Debian: awscli)")
 	}
 	return all
+}
+
+// awsProgram is the aws command that the distribution packages, else the one in the path; "" where none runs.
+func awsProgram() string {
+	for _, aws := range []string{"/usr/bin/aws", "aws"} {
+		if exec.Command(aws, "--version").Run() == nil {
+			return aws
+		}
+	}
+	return ""
 }
 
 // serial puts one file after the other, as tutorials do, and scales the time to all of them.

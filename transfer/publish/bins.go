@@ -79,15 +79,6 @@ func (g *goal) probes() []string {
 	return paths
 }
 
-// newFiles are the first of the files that come into bins: more is never looked at.
-func (g *goal) newFiles() []tuf.TargetFile {
-	var files []tuf.TargetFile
-	for _, f := range g.fresh[:min(len(g.fresh), maxProbes)] {
-		files = append(files, f.TargetFile)
-	}
-	return files
-}
-
 // putBins puts bins, many at once.
 func (w *push) putBins(ctx context.Context, g *goal) error {
 	return each(ctx, slices.Sorted(maps.Keys(g.bins)), func(ctx context.Context, role string) error {

@@ -140,9 +140,9 @@ func (w *push) compare(s *stage, after *live) error {
 
 // readBack follows the live repository as our client does.
 func (w *push) readBack(ctx context.Context, now *still, s *stage, after *live, cache client.Memory) error {
-	goal := &goal{root: after.root(), docs: s.goal.docs, bins: s.goal.bins, fresh: s.goal.fresh}
+	goal := &goal{root: after.root(), docs: s.goal.docs, bins: s.goal.bins}
 	if now := s.goal.docs[tuf.Targets]; now != nil && after.targets.Version() != now.Version() || after.snapshot.Version() != version(s.snapshot) {
-		goal.docs, goal.bins, goal.fresh = nil, nil, nil // others have published on top
+		goal.docs, goal.bins = nil, nil // others have published on top
 	}
 	_, err := w.follow(ctx, &view{store: now}, cache, goal)
 	return err
