@@ -21,7 +21,30 @@ type plannedScreen struct {
 	sections []say.Section
 	lines    []string // for people, written beside the bundle
 	bundle   *transfer.Bundle
+	judged   bool // the policy lets it be written
 	kept     Kept
+}
+
+// start asks what the policy says of it; before that nothing is written.
+func (s *plannedScreen) start() tea.Cmd {
+	if s.judged {
+		return nil
+	}
+	at := s.app.where
+	cmd := ask(s.app, func(ctx context.Context) ([]string, error) { return s.planner.Judge(ctx, at, s.bundle) }, func(lines []string, err error) tea.Cmd {
+		s.busy = 0
+		if err != nil {
+			s.tell(say.Trouble(err))
+			return nil
+		}
+		s.judged = true
+		if len(lines) > 0 {
+			s.sections = append([]say.Section{say.Policy(lines)}, s.sections...) // first: it may end the plan
+		}
+		return nil
+	})
+	s.busy = s.app.lastOp
+	return cmd
 }
 
 func (s *plannedScreen) Title() string { return s.title }
@@ -46,6 +69,9 @@ func (s *plannedScreen) Keys() []Key {
 	if s.kept.Bundle != "" {
 		return s.idle(on("s", "begin its ceremony", s.begin, "s"), on("q", "back to the start", s.app.goHome, "q"), back("back", s.app.shut))
 	}
+	if !s.judged {
+		return s.idle(back("back", s.app.shut))
+	}
 	return s.idle(on("w", "write the bundle", s.keep, "w"), back("back", s.app.shut))
 }
 
@@ -67,8 +93,8 @@ func (s *plannedScreen) keep() tea.Cmd {
 // begin goes into the ceremony of what was written.
 func (s *plannedScreen) begin() tea.Cmd {
 	s.clear()
-	desk, path := s.app.desk, s.kept.Bundle
-	cmd := ask(s.app, func(ctx context.Context) (Started, error) { return desk.Sign(ctx, path, "") }, func(st Started, err error) tea.Cmd {
+	desk, path, root := s.app.desk, s.kept.Bundle, s.app.where.Root
+	cmd := ask(s.app, func(ctx context.Context) (Started, error) { return desk.Sign(ctx, path, root) }, func(st Started, err error) tea.Cmd {
 		s.busy = 0
 		if err != nil {
 			s.tell(say.Trouble(err))

@@ -17,6 +17,9 @@ import (
 type Planner interface {
 	// Repository reads what is published, verified from the trusted root.
 	Repository(ctx context.Context, at Where) (Repository, error)
+	// Judge says what the policy has to say of a draft, in lines, none where no rule is broken and nobody wrote
+	// a policy. Its error says that no exception is possible, or what is wrong with the policy itself.
+	Judge(ctx context.Context, at Where, b *transfer.Bundle) ([]string, error)
 	// OnlineKey reads a public key in PEM.
 	OnlineKey(ctx context.Context, path string) (tuf.Key, error)
 	// Keep writes a planned bundle, and beside it the lines for people where there are some. Nothing is overwritten.

@@ -22,6 +22,9 @@ type planningDesk struct {
 	t    *testing.T
 	repo Repository
 	kept []string
+
+	rules  []string // what the policy says of every draft
+	barred error    // or that it allows none
 }
 
 func (d *planningDesk) Repository(_ context.Context, at Where) (Repository, error) {
@@ -29,6 +32,13 @@ func (d *planningDesk) Repository(_ context.Context, at Where) (Repository, erro
 		return Repository{}, errors.New("read repository: there is no such folder")
 	}
 	return d.repo, nil
+}
+
+func (d *planningDesk) Judge(_ context.Context, at Where, _ *transfer.Bundle) ([]string, error) {
+	if at.Root != "trusted/1.root.json" {
+		return nil, errors.New("judge draft: it is not clear beside which root the policy lies")
+	}
+	return d.rules, d.barred
 }
 
 func (d *planningDesk) OnlineKey(context.Context, string) (tuf.Key, error) {
@@ -153,7 +163,9 @@ func plannerScenes() []scene {
 			return s
 		}},
 		{"rotation planned", func(t *testing.T) *stand {
-			s := chosen(t, planning(t), "Change keyholders or keys")
+			d := planning(t)
+			d.rules = []string{"policy    example.org releases, 7e39 2dca", "  [!] keys-changed: 2 keys join (an exception that 2 different people decide)"}
+			s := chosen(t, d, "Change keyholders or keys")
 			s.fill("Frank for Erin", "Frank:root", "Erin", "", "", "", "", "", "", "")
 			return s
 		}},
@@ -183,8 +195,21 @@ func TestFromTheAlarmToABundle(t *testing.T) {
 	s.key("q")
 	s.sees("What do you want to do?")
 	s.sees("COMPROMISE declared 13:50")
-	if got := strings.Join(d.opened, "; "); got != "sign answer.bundle.json" {
+	if got := strings.Join(d.opened, "; "); got != "sign answer.bundle.json trusted/1.root.json" {
 		t.Errorf("it opened %s", got)
+	}
+}
+
+// A policy that lets nobody decide on a threshold of one: the plan is shown with what is wrong, and no key writes it.
+func TestWhatThePolicyNeverAllowsIsNotWritten(t *testing.T) {
+	d := planning(t)
+	d.barred = errors.New("the draft breaks the policy example.org, which allows no exception from this")
+	s := chosen(t, d, "Change keyholders or keys")
+	s.fill("Frank for Erin", "Frank:root", "Erin", "", "", "", "", "", "", "")
+	s.sees("breaks the policy example.org")
+	s.key("w")
+	if len(d.kept) != 0 {
+		t.Errorf("it wrote %q", d.kept)
 	}
 }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -15,6 +16,7 @@ import (
 	"golang.org/x/term"
 
 	"conclave/ceremony"
+	"conclave/ceremony/policy"
 	"conclave/ceremony/tuf"
 	"conclave/transfer"
 	"conclave/tui"
@@ -67,6 +69,9 @@ func (p *program) compromiseCommand() *cobra.Command {
 quickest first: who must come, how long it takes, what it means for clients.
 The chosen one becomes a bundle, with a checklist and texts for the keyholders.
 
+A way that breaks the policy says so at once; what the policy allows no exception
+from is not drafted. A ceremony begun on the screens is held under the same policy.
+
 Keys are named by their holder, by the beginning of a keyid, or as "timestamp"
 and "snapshot". Without --lost, --stolen and --suspect it asks: on screens where
 there is a terminal, with --plain line by line.`,
@@ -92,6 +97,7 @@ there is a terminal, with --plain line by line.`,
 	fs.StringArrayVar(&f.suspect, "suspect", nil, "a `KEY` that somebody else may have")
 	fs.StringVar(&f.snapshot, "snapshot-key", "", "new public key (PEM) for snapshot")
 	fs.StringVar(&f.timestamp, "timestamp-key", "", "new public key (PEM) for timestamp")
+	fs.StringVar(&p.policy, "policy", "", policyUsage)
 	fs.StringVar(&f.declared, "declared", "", "when it was declared, as 2026-11-22T14:02:00Z (default: now)")
 	fs.IntVar(&f.choose, "choose", 0, "the number of the way to plan")
 	fs.StringVarP(&f.out, "out", "o", "", "the bundle to write; never overwritten")
@@ -123,13 +129,17 @@ func (p *program) compromise(f compromiseFlags) error {
 	if err != nil {
 		return err
 	}
+	judged, err := p.judgeWays(a, f.base.root)
+	if err != nil {
+		return err
+	}
 	if p.json {
 		if f.choose > 0 {
-			return p.chosen(a, s, f.choose, f.out, now)
+			return p.chosen(a, f, now)
 		}
-		return p.printJSON(assessmentOf(a, s))
+		return p.printJSON(assessmentOf(a, s, judged))
 	}
-	p.tellAssessment(a, s, now)
+	p.tellAssessment(a, s, judged, now)
 	if asking && f.choose == 0 && len(a.Plans) > 0 {
 		if f.choose, f.out, err = p.askChoice(in, len(a.Plans)); err != nil {
 			return err
@@ -138,7 +148,24 @@ func (p *program) compromise(f compromiseFlags) error {
 	if f.choose == 0 {
 		return nil
 	}
-	return p.chosen(a, s, f.choose, f.out, now)
+	return p.chosen(a, f, now)
+}
+
+// judgeWays holds each way against the policy.
+func (p *program) judgeWays(a *ceremony.Assessment, root string) ([]*policyReport, error) {
+	rules, err := findPolicy(p.policy, beside(root))
+	if err != nil {
+		return nil, err
+	}
+	var judged []*policyReport
+	for _, way := range a.Plans {
+		report, err := p.judge(cmp.Or(rules, policy.Default()), way.Bundle)
+		if err != nil {
+			return nil, err
+		}
+		judged = append(judged, report)
+	}
+	return judged, nil
 }
 
 func (f compromiseFlags) situation(now time.Time) (ceremony.Situation, error) {
@@ -214,7 +241,7 @@ func (p *program) askChoice(in *bufio.Reader, ways int) (int, string, error) {
 }
 
 // tellAssessment is the console's text.
-func (p *program) tellAssessment(a *ceremony.Assessment, s ceremony.Situation, now time.Time) {
+func (p *program) tellAssessment(a *ceremony.Assessment, s ceremony.Situation, judged []*policyReport, now time.Time) {
 	line := func(format string, args ...any) { fmt.Fprintf(p.out, "%s\n", text.F(format, args...)) }
 	line("%s", say.Declared(s.Declared, now))
 	for _, h := range a.Keys {
@@ -227,6 +254,11 @@ func (p *program) tellAssessment(a *ceremony.Assessment, s ceremony.Situation, n
 		line("   %s", say.Way(r))
 		for _, l := range append(r.Sitting.Text, r.Consequences...) {
 			line("   - %s", l)
+		}
+		if len(judged[i].Violations) > 0 {
+			for _, l := range judged[i].lines() {
+				line("   %s", l)
+			}
 		}
 	}
 	if len(a.Plans) == 0 {
@@ -246,12 +278,12 @@ func (p *program) tell(sections ...say.Section) {
 }
 
 // chosen writes the bundle of one way, its checklist and the texts.
-func (p *program) chosen(a *ceremony.Assessment, s ceremony.Situation, n int, out string, now time.Time) error {
-	if n < 1 || n > len(a.Plans) {
-		return &usageError{"conclave compromise", fmt.Errorf("there are %d ways, and %d was chosen", len(a.Plans), n)}
+func (p *program) chosen(a *ceremony.Assessment, f compromiseFlags, now time.Time) error {
+	if f.choose < 1 || f.choose > len(a.Plans) {
+		return &usageError{"conclave compromise", fmt.Errorf("there are %d ways, and %d was chosen", len(a.Plans), f.choose)}
 	}
-	r := a.Plans[n-1]
-	if err := p.writeSitting(out, "", r.Bundle, now, r.Rotation.Absent...); err != nil || p.json {
+	r := a.Plans[f.choose-1]
+	if err := p.writeSitting(f.out, f.base.root, r.Bundle, now, r.Rotation.Absent...); err != nil || p.json {
 		return err
 	}
 	p.tell(say.Errands(r)...)
@@ -285,17 +317,18 @@ type wayReport struct {
 	Consequences []string          `json:"consequences"`
 	Checklist    []string          `json:"checklist"`
 	Messages     map[string]string `json:"messages"`
+	Policy       *policyReport     `json:"policy"`
 }
 
-func assessmentOf(a *ceremony.Assessment, s ceremony.Situation) assessmentReport {
+func assessmentOf(a *ceremony.Assessment, s ceremony.Situation, judged []*policyReport) assessmentReport {
 	r := assessmentReport{Declared: s.Declared.UTC(), Keys: []hitReport{}, Attacker: a.Attacker, Clients: a.Clients, Ways: []wayReport{}, Stranded: a.Stranded}
 	for _, h := range a.Keys {
 		r.Keys = append(r.Keys, hitReport(h))
 	}
-	for _, w := range a.Plans {
+	for i, w := range a.Plans {
 		way := wayReport{
 			Title: w.Title, Minutes: w.Minutes, MustCome: append([]string{}, w.Sitting.MustCome...), Enough: append([]string{}, w.Sitting.Enough...),
-			Needs: w.Sitting.Text, Consequences: w.Consequences, Checklist: w.Checklist, Messages: map[string]string{},
+			Needs: w.Sitting.Text, Consequences: w.Consequences, Checklist: w.Checklist, Messages: map[string]string{}, Policy: judged[i],
 		}
 		for _, m := range w.Messages {
 			way.Messages[m.To] = m.Text

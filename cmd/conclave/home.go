@@ -197,7 +197,7 @@ func (d *desk) Sign(_ context.Context, path, root string) (tui.Started, error) {
 	if d.rehearsal != nil {
 		return tui.Started{}, errPractised
 	}
-	s, err := d.p.begin(path, ceremonyDir(path), root, frontFlags{})
+	s, err := d.p.begin(path, ceremonyDir(path), root, frontFlags{policy: d.p.policy})
 	return d.started(s, err)
 }
 

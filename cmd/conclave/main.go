@@ -24,7 +24,7 @@ type program struct {
 	in       io.Reader
 	out, err io.Writer
 	now      func() time.Time
-	policy   string   // --policy of a plan
+	policy   string   // --policy of what plans
 	notes    []string // what was said about what a command made
 	json     bool     // --json: failures are JSON as well
 	begun    bool     // the command line was understood and its command has begun

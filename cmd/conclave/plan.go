@@ -30,7 +30,7 @@ func (p *program) planCommand() *cobra.Command {
 and again at the ceremony, where it takes an exception; what the policy allows no
 exception from is not drafted.`,
 	}
-	cmd.PersistentFlags().StringVar(&p.policy, "policy", "", "the `file` that says what may be signed (default: policy.json beside --root, else the policy that conclave comes with)")
+	cmd.PersistentFlags().StringVar(&p.policy, "policy", "", policyUsage)
 	cmd.AddCommand(p.planGenesis(), p.planRoot(), p.planTargets(), p.planRotate(), p.planRedraft(), p.planStandby(), p.planDelegation(), p.planAdopt())
 	return cmd
 }

@@ -25,6 +25,19 @@ func (d *desk) Repository(_ context.Context, at tui.Where) (tui.Repository, erro
 	return tui.Repository{Base: base, Live: live}, err
 }
 
+// Judge holds a draft against the policy of the one who opened the screens, or beside the trusted root.
+func (d *desk) Judge(_ context.Context, at tui.Where, b *transfer.Bundle) ([]string, error) {
+	rules, err := findPolicy(d.p.policy, beside(at.Root))
+	if err != nil {
+		return nil, err
+	}
+	report, err := d.p.judgePlan(rules, b)
+	if err != nil || report == nil {
+		return nil, err
+	}
+	return report.lines(), nil
+}
+
 // OnlineKey reads a public key.
 func (d *desk) OnlineKey(_ context.Context, path string) (tuf.Key, error) { return readPublicKey(path) }
 

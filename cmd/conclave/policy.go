@@ -15,6 +15,9 @@ import (
 	"conclave/tui/text"
 )
 
+// policyUsage is what --policy means where something is planned.
+const policyUsage = "the `file` that says what may be signed (default: policy.json beside --root, else the policy that conclave comes with)"
+
 // maxPolicy is more than any policy file may have; a larger one is not read into memory.
 const maxPolicy = 1 << 20
 

@@ -79,6 +79,9 @@ func WhoMustSign(s *ceremony.Sitting) Section {
 	return Section{Title: "WHO MUST SIGN", Items: items("", s.Text)}
 }
 
+// Policy is what the policy has to say of a draft.
+func Policy(lines []string) Section { return Section{Title: "POLICY", Items: items("", lines)} }
+
 func items(mark string, lines []string) []Item {
 	var out []Item
 	for _, l := range lines {
