@@ -36,14 +36,20 @@ func (e Confirmed) apply(s *State) error {
 	return nil
 }
 
+// Names of the exceptions from what confirm refuses.
+const (
+	ExceptExpiry  = "expiry"
+	ExceptClients = "clients"
+)
+
 // checkExpiry refuses a result that no client would take any more.
 func (s State) checkExpiry() error {
-	if s.clock.IsZero() || s.excepted("expiry") {
+	if s.clock.IsZero() || s.excepted(ExceptExpiry) {
 		return nil
 	}
 	for _, d := range s.bundle.Documents {
 		if !d.Metadata.Expires().After(s.clock) {
-			return s.rule("expiry", fmt.Sprintf("%s %d has expired", d.Role, d.Metadata.Version()),
+			return s.rule(ExceptExpiry, fmt.Sprintf("%s %d has expired", d.Role, d.Metadata.Version()),
 				`No client accepts it. Plan it again with a later expiry, or record an exception for "expiry".`)
 		}
 	}
@@ -51,9 +57,9 @@ func (s State) checkExpiry() error {
 }
 
 // checkClients plays clients at every root that the bundle knows, and refuses a
-// result that would leave one of them behind.
+// result that would leave one of them behind, or with which they fare worse than the policy allows.
 func (s State) checkClients() error {
-	if s.clock.IsZero() || s.excepted("clients") {
+	if s.clock.IsZero() || s.excepted(ExceptClients) {
 		return nil
 	}
 	sim, err := tuf.Simulate(s.update())
@@ -61,7 +67,10 @@ func (s State) checkClients() error {
 		err = sim.Err()
 	}
 	if err != nil {
-		return s.rule("clients", err.Error(), `Plan it again, so that nobody is left behind, or record an exception for "clients".`)
+		return s.rule(ExceptClients, err.Error(), `Plan it again, so that nobody is left behind, or record an exception for "clients".`)
+	}
+	if broken := s.policy.Clients(sim.Sentences()); len(broken) > 0 {
+		return s.rule(ExceptClients, "it breaks the policy: "+found(broken[0]), `Plan it again, within the policy, or record an exception for "clients".`)
 	}
 	return nil
 }

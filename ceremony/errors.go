@@ -119,7 +119,7 @@ func failed(act, safe string, err error) error {
 // then for, as Except takes it; "" where nobody can decide it away.
 func Decidable(err error) string {
 	var rule *RuleError
-	if errors.As(err, &rule) && rule.Step == StepConfirm && (rule.Rule == "clients" || rule.Rule == "expiry") {
+	if errors.As(err, &rule) && rule.Step == StepConfirm && (rule.Rule == ExceptClients || rule.Rule == ExceptExpiry) {
 		return rule.Rule
 	}
 	return ""

@@ -170,13 +170,30 @@ func (s State) Deciders(what string) int {
 // Deciders is how many different people decide on an exception, other than from what the draft breaks of the
 // policy; 0 means that none is possible.
 func Deciders(p *policy.Policy, what string, practice bool) int {
-	if what == ExceptAttestation && p.AttestationRequired() && p.People(policy.Attestation) == 0 {
-		return 0
+	n := max(leastDeciders, p.People(what))
+	for _, rule := range putAside(p, what) {
+		if p.People(rule) == 0 {
+			return 0
+		}
+		n = max(n, p.People(rule))
 	}
 	if practice {
 		return 1
 	}
-	return max(leastDeciders, p.People(what))
+	return n
+}
+
+// putAside lists the rules of the policy that an exception for what puts aside.
+func putAside(p *policy.Policy, what string) []string {
+	switch {
+	case what == ExceptAttestation && p.AttestationRequired():
+		return []string{policy.Attestation}
+	case what == ExceptExpiry:
+		return []string{policy.Expiry}
+	case what == ExceptClients:
+		return p.ClientRules()
+	}
+	return nil
 }
 
 // DecidersOf is how many different people must decide to go on in spite of violations; 0 means that it is not possible.

@@ -83,6 +83,32 @@ func TestNobodyDecidesOnAttestationWhereThePolicyAllowsNoException(t *testing.T)
 	}
 }
 
+// Two people who are in a hurry accept already at preflight that clients are left behind. The policy forbids it.
+func TestThePolicySaysWhoMayLeaveClientsBehind(t *testing.T) {
+	two := []string{"Olga", "Pat"}
+	for _, c := range []struct {
+		name, rules, what string
+		deciders          int
+	}{
+		{"nobody", `"compat_rules": ["client-simulation"], "exception_people": {"default": 2, "client-simulation": 0}`, ExceptClients, 0},
+		{"three people", `"compat_rules": ["client-simulation", "root-walk"], "exception_people": {"default": 2, "root-walk": 3}`, ExceptClients, 3},
+		{"anybody, where it does not list the rule", `"exception_people": {"default": 0}`, ExceptClients, 2},
+		{"nobody, of what has expired", `"exception_people": {"default": 2, "expiry": 0}`, ExceptExpiry, 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := newWorld(t, threePeople...)
+			w.cfg.Policy = policyOf(t, `{"format": "conclave-policy/1", `+c.rules+`}`)
+			s := w.begin(w.planGenesis(), nil)
+			if n := s.State().Deciders(c.what); n != c.deciders {
+				t.Errorf("%d decide, want %d", n, c.deciders)
+			}
+			if err := s.Except(c.what, "they are told by mail", two); (err == nil) != (c.deciders == 2) {
+				t.Errorf("two people: %v", err)
+			}
+		})
+	}
+}
+
 // With a policy of one decider, one person alone could go round every rule.
 func TestEveryExceptionTakesTwoPeopleWhateverThePolicySays(t *testing.T) {
 	w := newWorld(t, threePeople...)

@@ -1,11 +1,18 @@
 package ceremony
 
 import (
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
+	"conclave/ceremony/policy"
 	"conclave/ceremony/tuf"
+	"conclave/transfer"
 )
 
 func TestWhoMustSignIsSaid(t *testing.T) {
@@ -132,5 +139,56 @@ func TestAResultThatLeavesClientsBehindIsNotConfirmed(t *testing.T) {
 	told := strings.Join(state.At(w.now).timeMachine(), "\n")
 	if !strings.Contains(told, "DANGER A client at any root from 1 to 2 on 2026-11-23 ends at root 2 and is stuck") {
 		t.Errorf("it is told as\n%s", told)
+	}
+}
+
+// longWalk is roots 1 to n of one key, each signed as a client wants it.
+func longWalk(t *testing.T, n int64, expires time.Time) []*tuf.Document {
+	t.Helper()
+	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, err := tuf.NewKey(private.Public())
+	if err != nil {
+		t.Fatal(err)
+	}
+	one := tuf.RoleSpec{KeyIDs: []string{key.ID}, Threshold: 1}
+	roles := map[string]tuf.RoleSpec{tuf.Root: one, tuf.Targets: one, tuf.Snapshot: one, tuf.Timestamp: one}
+	var roots []*tuf.Document
+	var before *tuf.Document
+	for v := range n {
+		root, err := tuf.NewRoot(tuf.RootSpec{Version: v + 1, Expires: expires, Keys: []tuf.HeldKey{{Key: key}}, Roles: roles})
+		if err != nil {
+			t.Fatal(err)
+		}
+		reqs, err := tuf.Requirements(tuf.Root, root, before, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		digest := root.Digest()
+		sig, err := private.Sign(rand.Reader, digest[:], crypto.SHA256)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if before, err = tuf.Attach(root, reqs, key.ID, sig); err != nil {
+			t.Fatal(err)
+		}
+		roots = append(roots, before)
+	}
+	return roots
+}
+
+// Some devices have been switched off for years, and their client takes 32 roots in one refresh.
+func TestAWalkThatThePolicyForbidsIsNotConfirmed(t *testing.T) {
+	w := newWorld(t, threePeople...)
+	roots := longWalk(t, 40, w.now.Add(365*day))
+	state := State{clock: w.now, bundle: &transfer.Bundle{Base: transfer.Base{Roots: roots}}, policy: policy.Default()}
+	if err := state.checkClients(); err != nil {
+		t.Errorf("where the policy says nothing of it: %v", err)
+	}
+	state.policy = policyOf(t, `{"format": "conclave-policy/1", "compat_rules": ["root-walk"], "exception_people": {"default": 2}}`)
+	if err := state.checkClients(); ruleOf(err) != ExceptClients || !strings.Contains(err.Error(), "root-walk") {
+		t.Errorf("where it forbids it: %v", err)
 	}
 }

@@ -15,7 +15,6 @@ type Subject struct {
 	Old      map[string]*tuf.Document // what is trusted now; empty at genesis
 	New      map[string]*tuf.Document // what is to be signed
 	Evidence map[tuf.Digest]Evidence  // by Key.SPKI, of keys that join
-	Clients  []tuf.Change             // what tuf.Simulate said; its rule counts where the policy asks for it
 	Now      time.Time
 }
 
@@ -53,9 +52,23 @@ func (p *Policy) Check(s Subject) []Violation {
 		}
 		c.compat(role, tuf.Compat(doc))
 	}
-	c.compat("clients", s.Clients)
 	return c.found
 }
+
+// Clients lists what the policy has against what tuf.Simulate says of clients, by the rules of ClientRules.
+func (p *Policy) Clients(played []tuf.Change) []Violation {
+	c := &check{policy: p}
+	c.compat(tuf.InClients, played)
+	return c.found
+}
+
+// ClientRules are the compatibility rules that no document alone can break: they hold once it is
+// signed, and clients are played over it. Those that the policy does not list are left out.
+func (p *Policy) ClientRules() []string {
+	return slices.DeleteFunc([]string{tuf.RuleSimulation, tuf.RuleRootWalk}, func(rule string) bool { return !p.demands(rule) })
+}
+
+func (p *Policy) demands(rule string) bool { return slices.Contains(p.file.CompatRules, rule) }
 
 // sortedRoles lists root and targets first.
 func sortedRoles(docs map[string]*tuf.Document) []string {
@@ -276,7 +289,7 @@ func (c *check) keepDelegations(doc *tuf.Document) {
 // compat turns sentences of compatibility rules that the policy holds to into violations.
 func (c *check) compat(of string, changes []tuf.Change) {
 	for _, change := range changes {
-		if change.Rule != "" && slices.Contains(c.policy.file.CompatRules, change.Rule) {
+		if change.Rule != "" && c.policy.demands(change.Rule) {
 			c.add(change.Rule, "%s: %s", of, change.Text)
 		}
 	}

@@ -182,12 +182,6 @@ func TestEveryRuleFindsItsViolation(t *testing.T) {
 			func(s *Subject) { s.New[tuf.Targets] = targets(t, 18, 90, 19, plugins("Frank")) },
 			map[string]string{TargetsRemoved: "targets 18 drops 21 files; the policy allows 20 at once."},
 		},
-		"clients that break": {
-			func(s *Subject) {
-				s.Clients = []tuf.Change{{Rule: tuf.RuleSimulation, Text: "A client is stuck."}, {Rule: tuf.RuleRootWalk, Text: "not asked for"}, {Text: "fine"}}
-			},
-			map[string]string{tuf.RuleSimulation: "clients: A client is stuck."},
-		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := sound(t)
@@ -208,6 +202,17 @@ func TestEveryRuleFindsItsViolation(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+func TestClientsAreHeldToWhatThePolicyListsOnly(t *testing.T) {
+	p := mustParse(t, example(t))
+	got := p.Clients([]tuf.Change{{Rule: tuf.RuleSimulation, Text: "A client is stuck."}, {Rule: tuf.RuleRootWalk, Text: "not asked for"}, {Text: "fine"}})
+	if want := []Violation{{tuf.RuleSimulation, "clients: A client is stuck.", 2}}; !slices.Equal(got, want) {
+		t.Errorf("%+v", got)
+	}
+	if rules := p.ClientRules(); !slices.Equal(rules, []string{tuf.RuleSimulation}) {
+		t.Errorf("it lists %q", rules)
 	}
 }
 

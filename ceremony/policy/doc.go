@@ -27,7 +27,8 @@
 //	keep_delegations    roles to which targets must always delegate
 //	max_keys_changed    the most keys that join, or leave, roles at once
 //	max_targets_removed the most files that one document may drop at once
-//	compat_rules        compatibility rules (tuf.CompatRules) that must hold
+//	compat_rules        compatibility rules (tuf.CompatRules) that must hold; client-simulation
+//	                    and root-walk are looked at once everything is signed
 //	exception_people    how many people must record an exception, by rule;
 //	                    "default" is for all others, 0 means that none is possible;
 //	                    in earnest a ceremony takes two at least

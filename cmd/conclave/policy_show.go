@@ -33,7 +33,8 @@ the ceremony's folder, else it is the one that is printed here without FILE.
   keep_delegations     roles to which targets must always delegate
   max_keys_changed     the most keys that join, or leave, at once
   max_targets_removed  the most files that one document drops at once
-  compat_rules         compatibility rules that must hold
+  compat_rules         compatibility rules that must hold; client-simulation and
+                       root-walk are looked at when the signed result is confirmed
   exception_people     how many people decide on an exception, by rule; "default"
                        is for all others, 0 means that none is possible
 
