@@ -97,20 +97,7 @@ func (r *remote) download(cache client.Cache, path string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	c, err := client.New(client.Options{Repository: repo, Cache: cache, Now: r.now})
-	if err != nil {
-		return "", err
-	}
-	to, err := os.MkdirTemp(r.dir, "download-")
-	if err != nil {
-		return "", err
-	}
-	got, err := c.Download(context.Background(), path, to)
-	if err != nil {
-		return "", err
-	}
-	content, err := os.ReadFile(got.File)
-	return string(content), err
+	return r.downloadFrom(repo, cache, path)
 }
 
 // check asserts that no numbered file was ever written twice, or removed.

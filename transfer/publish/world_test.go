@@ -275,6 +275,11 @@ func (w *world) download(cache client.Cache, path string) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	return w.downloadFrom(r, cache, path)
+}
+
+// downloadFrom follows any repository.
+func (w *world) downloadFrom(r client.Repository, cache client.Cache, path string) (string, error) {
 	c, err := client.New(client.Options{Repository: r, Cache: cache, Now: w.now})
 	if err != nil {
 		return "", err
