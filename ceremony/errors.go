@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"conclave/transfer"
 )
 
 // A RuleError says that an event is not allowed now, and by which rule.
@@ -99,13 +101,7 @@ func asSentence(hint string) string {
 }
 
 // hintOf is the hint of the first error in the chain that has one.
-func hintOf(err error) string {
-	var h interface{ Hint() string }
-	if errors.As(err, &h) {
-		return h.Hint()
-	}
-	return ""
-}
+func hintOf(err error) string { return transfer.Hint(err) }
 
 // failed wraps the reason for which an act was not done. A nil error stays nil.
 func failed(act, safe string, err error) error {

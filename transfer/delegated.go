@@ -35,5 +35,8 @@ func ReadDelegated(dir string, base Base, role string) (Base, error) {
 			ask = append(ask, Document{r.Name, doc})
 		}
 	}
-	return Base{}, &RepositoryError{"targets", fmt.Errorf("nobody delegates to %s", role)}
+	return Base{}, &RepositoryError{
+		File: "targets", Err: fmt.Errorf("nobody delegates to %s", role),
+		hint: "Look how the role is spelled, or delegate to it first: conclave plan delegation --add. Nothing was written.",
+	}
 }

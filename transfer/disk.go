@@ -29,7 +29,16 @@ type tempFile interface {
 }
 
 // errNotRegular says that a folder, a link or a device stands where a file was expected.
-var errNotRegular = errors.New("not a regular file")
+var errNotRegular error = notRegular{}
+
+type notRegular struct{}
+
+func (notRegular) Error() string { return "not a regular file" }
+
+// Hint says what to do.
+func (notRegular) Hint() string {
+	return "Name the file itself: folders, links and devices are not read."
+}
 
 // osDisk is the real one.
 type osDisk struct{}

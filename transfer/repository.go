@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 
 	"conclave/ceremony/tuf"
 )
@@ -19,6 +20,8 @@ const MaxMetadata = 64 << 20
 type RepositoryError struct {
 	File string
 	Err  error
+
+	hint string
 }
 
 func (e *RepositoryError) Error() string {
@@ -28,6 +31,9 @@ func (e *RepositoryError) Unwrap() error { return e.Err }
 
 // Hint says what to do.
 func (e *RepositoryError) Hint() string {
+	if e.hint != "" {
+		return e.hint
+	}
 	return "get a fresh copy of the repository's metadata folder; nothing was written"
 }
 
@@ -36,6 +42,9 @@ func (e *RepositoryError) Hint() string {
 // bundle. It verifies everything from anchor on as a client does (TUF 5.3 to
 // 5.6), except expiry: an expired repository is the one that most wants a ceremony.
 func ReadRepository(dir string, anchor *tuf.Document) (Base, error) {
+	if err := checkFolder(dir, anchor); err != nil {
+		return Base{}, err
+	}
 	chain, err := readChain(dir, anchor)
 	if err != nil {
 		return Base{}, err
@@ -61,7 +70,7 @@ func ReadRepository(dir string, anchor *tuf.Document) (Base, error) {
 	}
 	meta := snapshot.Snapshot().Meta["targets.json"]
 	if meta == nil {
-		return Base{}, &RepositoryError{"snapshot", errors.New("it lists no targets.json")}
+		return Base{}, &RepositoryError{File: "snapshot", Err: errors.New("it lists no targets.json")}
 	}
 	targets, err := readListed(dir, tuf.Targets, root, meta.Version, meta.Length, meta.Hashes["sha256"])
 	if err != nil {
@@ -69,6 +78,30 @@ func ReadRepository(dir string, anchor *tuf.Document) (Base, error) {
 	}
 	base.Documents = []Document{{Role: tuf.Targets, Metadata: targets}}
 	return base, nil
+}
+
+// checkFolder refuses a folder with nothing of anchor's repository in it: the trusted root would pass for
+// all that is published, and a plan on it for the next one.
+func checkFolder(dir string, anchor *tuf.Document) error {
+	info, err := os.Stat(dir)
+	if err == nil && !info.IsDir() {
+		err = syscall.ENOTDIR
+	}
+	for _, name := range []string{"timestamp.json", fmt.Sprintf("%d.root.json", anchor.Version()), fmt.Sprintf("%d.root.json", anchor.Version()+1)} {
+		if err != nil {
+			break
+		}
+		if _, found := os.Stat(filepath.Join(dir, name)); found == nil {
+			return nil
+		}
+	}
+	if err == nil {
+		err = fmt.Errorf("neither timestamp.json nor root %d is in it", anchor.Version())
+	}
+	return &RepositoryError{
+		File: dir, Err: err,
+		hint: "Name the folder with the repository's metadata (timestamp.json, 1.root.json and so on), copied to this machine. Nothing was written.",
+	}
 }
 
 // readChain follows the roots upwards from anchor until the next one is not there.
@@ -87,7 +120,7 @@ func readChain(dir string, anchor *tuf.Document) (*tuf.Chain, error) {
 			return nil, err
 		}
 		if chain, err = chain.Extend(next); err != nil {
-			return nil, &RepositoryError{name, err}
+			return nil, &RepositoryError{File: name, Err: err}
 		}
 	}
 }
@@ -100,13 +133,13 @@ func readListed(dir, role string, root *tuf.Document, version, length int64, sum
 		return nil, err
 	}
 	if doc.Version() != version {
-		return nil, &RepositoryError{name, fmt.Errorf("it is version %d inside", doc.Version())}
+		return nil, &RepositoryError{File: name, Err: fmt.Errorf("it is version %d inside", doc.Version())}
 	}
 	if raw := doc.Bytes(); length > 0 && int64(len(raw)) != length {
-		return nil, &RepositoryError{name, fmt.Errorf("it has %d bytes, %d are listed", len(raw), length)}
+		return nil, &RepositoryError{File: name, Err: fmt.Errorf("it has %d bytes, %d are listed", len(raw), length)}
 	}
 	if got := sha256.Sum256(doc.Bytes()); len(sum) > 0 && string(got[:]) != string(sum) {
-		return nil, &RepositoryError{name, errors.New("its SHA-256 is not the listed one")}
+		return nil, &RepositoryError{File: name, Err: errors.New("its SHA-256 is not the listed one")}
 	}
 	return doc, nil
 }
@@ -118,14 +151,14 @@ func readRole(dir, name, role string, root *tuf.Document) (*tuf.Document, error)
 		return nil, err
 	}
 	if doc.Type() != typeOf(role) {
-		return nil, &RepositoryError{name, fmt.Errorf("it holds %s, not %s", doc.Type(), role)}
+		return nil, &RepositoryError{File: name, Err: fmt.Errorf("it holds %s, not %s", doc.Type(), role)}
 	}
 	reqs, err := tuf.Requirements(role, doc, nil, root)
 	if err != nil {
-		return nil, &RepositoryError{name, err}
+		return nil, &RepositoryError{File: name, Err: err}
 	}
 	if _, err := tuf.Verify(doc, reqs); err != nil {
-		return nil, &RepositoryError{name, err}
+		return nil, &RepositoryError{File: name, Err: err}
 	}
 	return doc, nil
 }
@@ -134,18 +167,18 @@ func readDocument(dir, name string) (*tuf.Document, error) {
 	path := filepath.Join(dir, name)
 	info, err := os.Stat(path)
 	if err != nil {
-		return nil, &RepositoryError{name, err}
+		return nil, &RepositoryError{File: name, Err: err}
 	}
 	if info.Size() > MaxMetadata {
-		return nil, &RepositoryError{name, fmt.Errorf("it has %d bytes; at most %d are read", info.Size(), MaxMetadata)}
+		return nil, &RepositoryError{File: name, Err: fmt.Errorf("it has %d bytes; at most %d are read", info.Size(), MaxMetadata)}
 	}
 	raw, err := os.ReadFile(path)
 	if err != nil {
-		return nil, &RepositoryError{name, err}
+		return nil, &RepositoryError{File: name, Err: err}
 	}
 	doc, err := tuf.Parse(raw)
 	if err != nil {
-		return nil, &RepositoryError{name, err}
+		return nil, &RepositoryError{File: name, Err: err}
 	}
 	return doc, nil
 }

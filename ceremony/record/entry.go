@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 	"unicode/utf8"
 )
@@ -65,7 +66,7 @@ func decode(line []byte) (Entry, error) {
 	dec := json.NewDecoder(bytes.NewReader(line))
 	dec.DisallowUnknownFields()
 	if err := dec.Decode(&e); err != nil {
-		return Entry{}, fmt.Errorf("read JSON: %w", err)
+		return Entry{}, fmt.Errorf("read JSON: %s", strings.TrimPrefix(err.Error(), "json: "))
 	}
 	if err := checkFields(e); err != nil {
 		return Entry{}, err

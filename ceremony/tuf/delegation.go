@@ -77,7 +77,11 @@ func (l Delegations) missing(name string) error {
 	for i, r := range l.Roles {
 		names[i] = r.Name
 	}
-	return &BuildError{What: fmt.Sprintf("there is no delegated role %q", shorten(name, maxPathName)), hint: "there is " + few(names)}
+	hint := "nothing is delegated to any single role yet: add one first"
+	if len(names) > 0 {
+		hint = "there is " + few(names)
+	}
+	return &BuildError{What: fmt.Sprintf("there is no delegated role %q", shorten(name, maxPathName)), hint: hint}
 }
 
 // Add returns l with one more role, which is asked before the role named by

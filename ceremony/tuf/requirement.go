@@ -28,7 +28,9 @@ func Requirements(role string, doc, trusted, root *Document) ([]Requirement, err
 		return nil, fmt.Errorf("list who must sign %s: there is no document", role)
 	}
 	if want := typeOf(role); doc.kind != want {
-		return nil, fmt.Errorf("list who must sign %s: the document is of type %s, not %s", role, doc.kind, want)
+		return nil, fmt.Errorf("list who must sign %s: %w", role, &FormatError{
+			Path: "signed._type", What: fmt.Sprintf("is %s, not %s", doc.kind, want), hint: "this is the file of another role: give that of " + want,
+		})
 	}
 	if role == Root {
 		return rootRequirements(doc, trusted)

@@ -30,6 +30,9 @@ stop updating if nobody does anything. --ics writes the days for people's calend
   conclave calendar --repository repository/metadata --root trusted/1.root.json --name "Acme releases" --ics days.ics`,
 		Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
+			if settings.MarginDays < 0 || settings.WindowPercent < 1 || settings.WindowPercent > 100 {
+				return &usageError{"conclave calendar", errors.New("--margin-days takes days from 0 on, and --window-percent 1 to 100")}
+			}
 			on, err := base.read()
 			if err != nil {
 				return err

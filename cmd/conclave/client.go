@@ -3,9 +3,10 @@
 package main
 
 import (
-	"errors"
+	"cmp"
 	"fmt"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -71,14 +72,15 @@ func onlyOne(err error) error {
 	if err == nil {
 		return nil
 	}
-	return &statusError{code: exitFailed, text: err.Error(), hint: hintOf(err)}
+	hint := cmp.Or(hintOf(err), "what does not verify is not taken, and what was trusted before stays; try again later, and tell the publisher when it goes on")
+	return &statusError{code: exitFailed, text: err.Error(), hint: hint}
 }
 
 // need refuses a command whose options are not all there.
 func need(options map[string]string) error {
 	for name, value := range options {
 		if value == "" {
-			return fmt.Errorf("--%s is missing", name)
+			return &advised{fmt.Errorf("--%s is missing", name), "conclave client --help says what it takes; options come before the subcommand"}
 		}
 	}
 	return nil
@@ -95,7 +97,7 @@ func (f *clientFlags) init(root string) error {
 	if err := os.MkdirAll(f.metadataDir, 0o755); err != nil {
 		return fmt.Errorf("make metadata folder: %w", err)
 	}
-	return client.Init(client.Folder(f.metadataDir), raw)
+	return advise(client.Init(client.Folder(f.metadataDir), raw), "give a root.json of the repository, from a source that you trust; nothing is trusted now that was not before")
 }
 
 // client starts a run of the client workflow.
@@ -110,7 +112,7 @@ func (p *program) client(f *clientFlags) (*client.Client, error) {
 	o := client.Options{Repository: repo, Cache: client.Folder(f.metadataDir)}
 	if f.now != "" {
 		if o.Now, err = time.Parse(time.RFC3339, f.now); err != nil {
-			return nil, fmt.Errorf("--now: %w", err)
+			return nil, &advised{fmt.Errorf("--now is no time: %q", f.now), "write it like 2026-11-22T14:02:00Z"}
 		}
 		fmt.Fprintf(p.err, "warning: verifying as of %s, not of today; old metadata may pass\n", text.Moment(o.Now))
 	}
@@ -118,11 +120,8 @@ func (p *program) client(f *clientFlags) (*client.Client, error) {
 }
 
 func (p *program) download(cmd *cobra.Command, f *clientFlags) error {
-	if err := need(map[string]string{"target-dir": f.targetDir, "target-base-url": f.targetURL}); err != nil {
+	if err := need(map[string]string{"target-dir": f.targetDir, "target-base-url": f.targetURL, "target-name": strings.Join(f.targetNames, " ")}); err != nil {
 		return err
-	}
-	if len(f.targetNames) == 0 {
-		return errors.New("--target-name is missing")
 	}
 	c, err := p.client(f)
 	if err != nil {

@@ -219,7 +219,7 @@ func (p *program) askLine(in *bufio.Reader, ask string) (string, error) {
 	fmt.Fprint(p.out, ask)
 	line, err := in.ReadString('\n')
 	if err != nil && (!errors.Is(err, io.EOF) || line == "") {
-		return "", fmt.Errorf("read the answer: %w", err)
+		return "", &advised{fmt.Errorf("read the answer: %w", err), "answer at a terminal, or name the keys with --lost, --stolen and --suspect; nothing was planned"}
 	}
 	return strings.TrimSpace(line), nil
 }

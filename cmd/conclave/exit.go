@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -54,7 +55,11 @@ func (e *usageError) Error() string {
 }
 
 func (e *usageError) Unwrap() error { return e.err }
-func (e *usageError) Hint() string  { return e.cmd + " --help says what it takes" }
+
+// Hint says where help is, unless the mistake has a remedy of its own.
+func (e *usageError) Hint() string {
+	return cmp.Or(transfer.Hint(e.err), e.cmd+" --help says what it takes")
+}
 
 // A coded error knows its exit code.
 type coded interface {
@@ -126,19 +131,25 @@ func is[E error](err error) bool {
 	return errors.As(err, &e)
 }
 
-// hinted is an error that knows what to do next.
-type hinted interface {
+// An advised error is another one with what to do about it.
+type advised struct {
 	error
-	Hint() string
+	hint string
 }
 
-func hintOf(err error) string {
-	var h hinted
-	if errors.As(err, &h) {
-		return h.Hint()
+func (e *advised) Unwrap() error { return e.error }
+func (e *advised) Hint() string  { return e.hint }
+
+// advise adds what to do to an error that does not know it itself.
+func advise(err error, hint string) error {
+	if err == nil || hintOf(err) != "" {
+		return err
 	}
-	return ""
+	return &advised{err, hint}
 }
+
+// hintOf is what a person can do about an error.
+func hintOf(err error) string { return cmp.Or(transfer.Hint(err), moreHints(err)) }
 
 // people is where lines for people go: standard error, which with --json holds a failure and nothing else.
 func (p *program) people() io.Writer {

@@ -71,5 +71,5 @@ func anchorOf(path string) (*tuf.Document, error) {
 	if path == "" {
 		return nil, nil
 	}
-	return readMetadata(path)
+	return readRoot(path)
 }

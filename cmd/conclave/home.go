@@ -25,7 +25,7 @@ import (
 func (p *program) home(ctx context.Context) error {
 	in, ok := p.in.(*os.File)
 	if !ok || !term.IsTerminal(int(in.Fd())) {
-		return &usageError{"conclave", errors.New("the home screen needs a terminal; the commands work without one")}
+		return &usageError{"conclave", &advised{errors.New("the home screen needs a terminal"), "go to one, or name a command: conclave --help lists them"}}
 	}
 	return p.atDesk(func(o tui.Options) error { return tui.Run(ctx, o) })
 }

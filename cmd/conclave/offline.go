@@ -25,6 +25,9 @@ func (p *program) onlineCommands() []*cobra.Command { return nil }
 // moreCodes knows no further errors.
 func moreCodes(error) int { return exitFailed }
 
+// moreHints knows no further ones.
+func moreHints(error) string { return "" }
+
 // onlineKeys stand in for those of an online host: this program cannot publish, so
 // nobody needs their private halves.
 func (r *rehearsal) onlineKeys() (snapshot, timestamp tuf.Key, err error) {

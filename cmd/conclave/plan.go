@@ -84,15 +84,21 @@ func readTokens(path string) ([]transfer.Evidence, error) {
 	if err == nil {
 		return b.Tokens, nil
 	}
+	if !is[*transfer.SyntaxError](err) && !is[*transfer.ContentError](err) {
+		return nil, err // nothing could be read
+	}
 	e, fileErr := readEvidence(path)
 	if fileErr != nil {
-		return nil, fmt.Errorf("read evidence in %s: it is no bundle (%w) and no evidence (%w)", path, err, fileErr)
+		return nil, &unverified{&advised{
+			fmt.Errorf("read evidence in %s: it is no bundle that is whole, and no evidence", path),
+			"give the bundle of an earlier ceremony, or the .evidence.json that conclave token enrol wrote, copied again from where it came; nothing was used",
+		}}
 	}
 	return []transfer.Evidence{e.carried()}, nil
 }
 
 func (f *baseFlags) read() (transfer.Base, error) {
-	anchor, err := readMetadata(f.root)
+	anchor, err := readRoot(f.root)
 	if err != nil {
 		return transfer.Base{}, err
 	}
@@ -399,6 +405,15 @@ func readPublicKey(path string) (tuf.Key, error) {
 		return tuf.Key{}, fmt.Errorf("read public key %s: %w", filepath.Base(path), err)
 	}
 	return key, nil
+}
+
+// readRoot reads the file of a root that somebody trusts.
+func readRoot(path string) (*tuf.Document, error) {
+	doc, err := readMetadata(path)
+	if err == nil && doc.Type() != tuf.Root {
+		return nil, &unverified{&advised{fmt.Errorf("read %s: it is %s, and a root is needed", path, doc.Type()), "give a root.json that you trust, kept apart from what it verifies"}}
+	}
+	return doc, err
 }
 
 // readMetadata reads one bare metadata file.

@@ -28,7 +28,7 @@ func readPolicy(path string) (*policy.Policy, error) {
 		return nil, fmt.Errorf("read policy: %w", err)
 	}
 	if !info.Mode().IsRegular() || info.Size() > maxPolicy {
-		return nil, fmt.Errorf("read policy: %s is no file of a policy's size", path)
+		return nil, &advised{fmt.Errorf("read policy: %s is no file of a policy's size", path), "name the policy's own file; one to start from is printed by: conclave policy"}
 	}
 	raw, err := os.ReadFile(path)
 	if err != nil {

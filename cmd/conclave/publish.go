@@ -5,6 +5,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"runtime/debug"
 	"sort"
@@ -12,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"conclave/transfer"
+	"conclave/transfer/client"
 	"conclave/transfer/publish"
 	"conclave/tui/text"
 )
@@ -34,6 +36,21 @@ func moreCodes(err error) int {
 	return exitFailed
 }
 
+// moreHints says what to do about what only the online ends know.
+func moreHints(err error) string {
+	switch {
+	case errors.Is(err, publish.ErrUnpublished):
+		return "is the address that of the repository, the folder above metadata/? A first push publishes: conclave publish push"
+	case errors.Is(err, client.ErrNoTarget):
+		return "the signed targets list no file of that name: look how it is spelled, with its folders"
+	case errors.Is(err, client.ErrNotFound):
+		return "is the address right? What the metadata lists must be there: tell the publisher when it is not"
+	case is[*net.OpError](err), is[*net.DNSError](err):
+		return "is the address right, and does this host reach it? Nothing was changed; try again later"
+	}
+	return ""
+}
+
 func (p *program) publishCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "publish",
@@ -49,9 +66,18 @@ func configFlag(cmd *cobra.Command, path *string) {
 	cmd.Flags().StringVar(path, "config", publish.ConfigName, "the publisher's configuration file")
 }
 
+// loadConfig reads a publisher's configuration.
+func loadConfig(path string) (*publish.Config, error) {
+	cfg, err := publish.LoadConfig(path)
+	if cause := errors.Unwrap(err); cause != nil && notJSON(cause) != cause {
+		err = fmt.Errorf("read configuration %s: %w", path, notJSON(cause))
+	}
+	return cfg, advise(err, "correct the file, or name the one that conclave publish init made; nothing was changed")
+}
+
 // publisher opens the store and the keys that a configuration names.
 func (p *program) publisher(path string) (*publish.Publisher, error) {
-	cfg, err := publish.LoadConfig(path)
+	cfg, err := loadConfig(path)
 	if err != nil {
 		return nil, err
 	}

@@ -93,7 +93,10 @@ func checkInit(o publish.InitOptions) error {
 // initPublisher makes a publisher whose paths hold wherever it is called from.
 func (p *program) initPublisher(ctx context.Context, o publish.InitOptions) (*publish.Initialised, error) {
 	if o.SnapshotKey == "" || o.TimestampKey == "" || o.Bins {
-		passphrase, err := publish.OpenPassphrase(o.PassphraseFile)
+		if o.PassphraseFile == "" {
+			return nil, &usageError{"conclave publish init", errors.New("key files need --passphrase-file")}
+		}
+		passphrase, err := openPassphrase(o.PassphraseFile)
 		if err != nil {
 			return nil, err
 		}
@@ -109,7 +112,8 @@ func (p *program) initPublisher(ctx context.Context, o publish.InitOptions) (*pu
 	if o.Store, err = absoluteStore(o.Store); err != nil {
 		return nil, err
 	}
-	return publish.Init(ctx, o)
+	made, err := publish.Init(ctx, o)
+	return made, advise(err, "correct what it names and run the same command again: conclave publish init --help says what it takes; keys that were made stay")
 }
 
 // initialised says what was made.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"conclave/transfer"
 	"conclave/transfer/publish"
 	"conclave/tui/text"
 )
@@ -40,14 +41,14 @@ Nothing is overwritten. No other program is ever run to reach a service.`,
 					return &usageError{cmd: cmd.CommandPath(), err: errors.New("a key file needs --passphrase-file")}
 				}
 				var err error
-				if passphrase, err = publish.OpenPassphrase(passphraseFile); err != nil {
+				if passphrase, err = openPassphrase(passphraseFile); err != nil {
 					return err
 				}
 				defer passphrase.Wipe()
 			}
 			if public != "" {
 				if _, err := os.Lstat(public); !errors.Is(err, fs.ErrNotExist) {
-					return fmt.Errorf("write public key: %s exists", text.Clean(public))
+					return &transfer.ExistsError{Path: public}
 				}
 			}
 			key, err := publish.MakeKey(cmd.Context(), args[0], passphrase)
@@ -55,8 +56,8 @@ Nothing is overwritten. No other program is ever run to reach a service.`,
 				return err
 			}
 			if public != "" {
-				if err := os.WriteFile(public, publish.PublicPEM(key), 0o644); err != nil {
-					return fmt.Errorf("write public key: %w", err)
+				if err := transfer.WriteNew(public, publish.PublicPEM(key)); err != nil {
+					return err
 				}
 			}
 			if p.json {
@@ -71,6 +72,12 @@ Nothing is overwritten. No other program is ever run to reach a service.`,
 	f.StringVar(&passphraseFile, "passphrase-file", "", "for a key file: file with its passphrase (mode 0600), credential:NAME or env:NAME")
 	f.StringVar(&public, "public", "", "write the public half there, too")
 	return cmd
+}
+
+// openPassphrase reads the passphrase of key files.
+func openPassphrase(from string) (*publish.Passphrase, error) {
+	passphrase, err := publish.OpenPassphrase(from)
+	return passphrase, advise(err, "name a file that holds the passphrase and nobody else can read (mode 0600), credential:NAME or env:NAME; no key was made")
 }
 
 func (p *program) publishUnits() *cobra.Command {

@@ -30,7 +30,7 @@ deleted. --admin names who may do so all the same, in an emergency.`,
 		ValidArgs: []string{"publisher", "refresher", "client", "bucket"},
 		RunE: func(_ *cobra.Command, args []string) error {
 			if store == "" {
-				cfg, err := publish.LoadConfig(config)
+				cfg, err := loadConfig(config)
 				if err != nil {
 					return err
 				}

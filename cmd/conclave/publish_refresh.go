@@ -46,6 +46,9 @@ outages of the store; --listen serves what a monitor asks for.`,
 }
 
 func (p *program) refresh(ctx context.Context, r refreshing) error {
+	if r.every < 0 {
+		return &usageError{cmd: "conclave publish refresh", err: errors.New("--every takes a time such as 1h, not one below zero")}
+	}
 	if r.listen != "" && r.every == 0 {
 		return &usageError{cmd: "conclave publish refresh", err: errors.New("--listen needs --every")}
 	}
@@ -105,7 +108,7 @@ func (p *program) refresh(ctx context.Context, r refreshing) error {
 func (p *program) serve(ctx context.Context, address string, m *publish.Metrics) (stop func(), err error) {
 	l, err := net.Listen("tcp", address)
 	if err != nil {
-		return nil, fmt.Errorf("serve metrics: %w", err)
+		return nil, &advised{fmt.Errorf("serve metrics: %w", err), "--listen takes HOST:PORT that nothing else listens at, such as 127.0.0.1:9464"}
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	ended := make(chan struct{})

@@ -110,8 +110,11 @@ func (p *program) lookout(w watching, args []string) (func(context.Context) (*pu
 			return nil, err
 		}
 	}
+	if w.every < 0 {
+		return nil, &usageError{cmd: "conclave publish status", err: errors.New("--watch takes a time such as 30s, not one below zero")}
+	}
 	if len(args) == 0 {
-		cfg, err := publish.LoadConfig(w.config)
+		cfg, err := loadConfig(w.config)
 		if err != nil {
 			return nil, err
 		}

@@ -41,11 +41,11 @@ func readUpTo(path string, limit int64) ([]byte, error) {
 		return nil, err
 	}
 	if !info.Mode().IsRegular() { // a pipe would hang, a device fill the memory
-		return nil, fmt.Errorf("read %s: it is not a regular file", path)
+		return nil, &advised{fmt.Errorf("read %s: it is not a regular file", path), "name the file itself: folders and devices are not read"}
 	}
 	raw, err := io.ReadAll(io.LimitReader(f, limit+1))
 	if err == nil && int64(len(raw)) > limit {
-		err = fmt.Errorf("read %s: it has more than %d bytes", path, limit)
+		err = &advised{fmt.Errorf("read %s: it has more than %d bytes", path, limit), "carry it on a stick: light is for bundles"}
 	}
 	return raw, err
 }

@@ -15,6 +15,7 @@ import (
 	"conclave/hsm/piv"
 	"conclave/hsm/virtual"
 	"conclave/transfer"
+	"conclave/tui/text"
 )
 
 // practicePIN is what every practice token's PIN becomes when it is enrolled: e, so that nobody
@@ -78,6 +79,11 @@ DIR/tokens      the virtual YubiKeys    DIR/online   the online keys`,
 			if plan.CreateBucket && plan.Store == "" {
 				return &usageError{cmd.CommandPath(), errors.New("--create-bucket needs --to s3://BUCKET/PREFIX")}
 			}
+			if !auto {
+				if err := p.canShow(plain); err != nil {
+					return err
+				}
+			}
 			r, err := p.openRehearsal(dir, plan)
 			if err != nil {
 				return err
@@ -128,10 +134,25 @@ type person struct {
 // rehearsalFile marks a folder as a rehearsal, so that nothing else is ever written into.
 const rehearsalFile = "rehearsal.json"
 
+// check refuses what nobody could practise, before a folder is made that keeps it.
+func (p rehearsalPlan) check() error {
+	switch {
+	case p.Holders < 1 || p.Holders > len(practiceNames):
+		return fmt.Errorf("--holders takes 1 to %d", len(practiceNames))
+	case p.RootThreshold < 1 || p.RootThreshold > p.Holders:
+		return fmt.Errorf("--root-threshold takes 1 to the %s", text.Count(p.Holders, "keyholder"))
+	case p.TargetsThreshold < 1 || p.TargetsThreshold > p.Holders:
+		return fmt.Errorf("--targets-threshold takes 1 to the %s", text.Count(p.Holders, "keyholder"))
+	case p.Algorithm != "p256" && p.Algorithm != "p384":
+		return errors.New("--algorithm takes p256 or p384")
+	}
+	return nil
+}
+
 // openRehearsal makes the folder, or opens the one that is there.
 func (p *program) openRehearsal(dir string, plan rehearsalPlan) (*rehearsal, error) {
-	if plan.Holders < 1 || plan.Holders > len(practiceNames) {
-		return nil, &usageError{"conclave rehearse", fmt.Errorf("--holders takes 1 to %d", len(practiceNames))}
+	if err := plan.check(); err != nil {
+		return nil, &usageError{"conclave rehearse", err}
 	}
 	dir, err := filepath.Abs(dir)
 	if err != nil {

@@ -2,7 +2,6 @@ package main
 
 import (
 	"errors"
-	"fmt"
 	"slices"
 
 	"github.com/spf13/cobra"
@@ -31,7 +30,7 @@ Without a command it opens the home screen: what do you want to do?
 	cmd.SetVersionTemplate("conclave {{.Version}}\n")
 	cmd.PersistentFlags().BoolVar(&p.json, "json", false, "print one JSON document instead of text; failures as JSON on standard error")
 	cmd.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return &usageError{cmd: cmd.CommandPath(), err: err}
+		return &usageError{cmd: cmd.CommandPath(), err: wrongFlag(err)}
 	})
 	cmd.AddGroup(
 		&cobra.Group{ID: "anywhere", Title: "Anywhere:"},
@@ -51,6 +50,8 @@ Without a command it opens the home screen: what do you want to do?
 	add("also", p.manCommand(), p.versionCommand())
 	cmd.SetHelpCommandGroupID("also")
 	cmd.SetCompletionCommandGroupID("also")
+	cmd.InitDefaultHelpCmd()
+	cmd.InitDefaultCompletionCmd()
 	p.wrapArgs(cmd)
 	return cmd
 }
@@ -60,6 +61,7 @@ Without a command it opens the home screen: what do you want to do?
 var talksToPeople = []string{
 	"conclave", "conclave sign", "conclave resume", "conclave rehearse", "conclave man", "conclave client init",
 	"conclave client refresh", "conclave client download", "conclave qr show", "conclave publish units",
+	"conclave completion bash", "conclave completion fish", "conclave completion powershell", "conclave completion zsh",
 }
 
 // checkJSON refuses --json where nothing would come of it.
@@ -74,16 +76,22 @@ func (p *program) checkJSON(cmd *cobra.Command) error {
 // succeed), and notes when a command has begun: whatever fails before
 // that, arguments, flags or groups of flags, is a mistake on the command line.
 func (p *program) wrapArgs(cmd *cobra.Command) {
-	if cmd.HasSubCommands() && cmd.RunE == nil && cmd.Run == nil {
-		cmd.RunE = func(c *cobra.Command, args []string) error {
-			if len(args) > 0 {
-				return &usageError{cmd: c.CommandPath(), err: fmt.Errorf("there is no command %q", args[0])}
-			}
-			return &usageError{cmd: c.CommandPath(), err: fmt.Errorf("it needs a command")}
+	switch {
+	case cmd.Name() == "help" && cmd.Parent() == cmd.Root():
+		cmd.Args = helpTopic
+	case cmd.HasSubCommands():
+		cmd.Args = noCommand
+		if cmd.RunE == nil {
+			cmd.RunE = func(*cobra.Command, []string) error { return errors.New("it needs a command") }
 		}
+	case cmd.Args != nil:
+		cmd.Args = wrongArgs(cmd.Args)
 	}
-	if run := cmd.RunE; run != nil {
+	if run := cmd.RunE; run != nil && (cmd.Parent() == nil || !cmd.HasSubCommands()) {
 		cmd.RunE = func(c *cobra.Command, args []string) error {
+			if err := emptyFlag(c); err != nil {
+				return err
+			}
 			p.begun = true
 			if err := p.checkJSON(c); err != nil {
 				return err

@@ -227,7 +227,7 @@ func (p *program) ended(s *ceremony.Session, dir string) error {
 // canShow refuses, before anything is begun, to hold a ceremony that nobody could see.
 func (p *program) canShow(lines bool) error {
 	if in, ok := p.in.(*os.File); !lines && (!ok || !term.IsTerminal(int(in.Fd()))) {
-		return &usageError{"conclave", errors.New("the screens need a terminal; --plain works without one")}
+		return &usageError{"conclave", &advised{errors.New("the screens need a terminal"), "go to one; conclave sign, resume and rehearse work without one, line by line, with --plain"}}
 	}
 	return nil
 }

@@ -26,7 +26,7 @@ type asker struct {
 func (p *program) asker(cmd string) (*asker, error) {
 	in, ok := p.in.(*os.File)
 	if !ok || !term.IsTerminal(int(in.Fd())) {
-		return nil, &usageError{cmd, errors.New("it asks for a PIN and needs a terminal to ask at")}
+		return nil, &usageError{cmd, &advised{errors.New("it asks for a PIN and needs a terminal to ask at"), "go to a terminal: a PIN comes from no file, no pipe and no variable; nothing was asked of the token"}}
 	}
 	return &asker{in: in, out: p.err}, nil
 }

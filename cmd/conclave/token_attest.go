@@ -12,6 +12,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -88,9 +89,31 @@ func readEvidence(path string) (*evidenceFile, error) {
 	}
 	e, err := parseEvidence(raw)
 	if err != nil {
-		return nil, &unverified{fmt.Errorf("read evidence in %s: %w", filepath.Base(path), err)}
+		return nil, &unverified{&advised{
+			fmt.Errorf("read evidence in %s: %w", filepath.Base(path), err),
+			"give the .evidence.json that conclave token enrol wrote, copied again from where it came (a bundle goes behind --bundle); nothing of it was used",
+		}}
 	}
 	return e, nil
+}
+
+// notJSON says what JSON is not as it should be, without the names of this program's types.
+func notJSON(err error) error {
+	var kind *json.UnmarshalTypeError
+	switch {
+	case errors.Is(err, io.EOF):
+		return errors.New("it is empty")
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return errors.New("it ends in the middle")
+	case errors.As(err, &kind):
+		return fmt.Errorf("%q holds a %s", kind.Field, kind.Value)
+	case is[*json.SyntaxError](err):
+		return errors.New("it is not JSON")
+	}
+	if said, ok := strings.CutPrefix(err.Error(), "json: "); ok {
+		return errors.New(said)
+	}
+	return err
 }
 
 func parseEvidence(raw []byte) (*evidenceFile, error) {
@@ -101,7 +124,7 @@ func parseEvidence(raw []byte) (*evidenceFile, error) {
 	d.DisallowUnknownFields()
 	e := new(evidenceFile)
 	if err := d.Decode(e); err != nil {
-		return nil, err
+		return nil, notJSON(err)
 	}
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
 		return nil, errors.New("more follows the evidence")

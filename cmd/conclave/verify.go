@@ -74,7 +74,7 @@ not verify.`,
 // its digest is the one that somebody read out.
 func verifyAnchor(b *transfer.Bundle, path, digest string) (*tuf.Document, error) {
 	if path != "" {
-		return readMetadata(path)
+		return readRoot(path)
 	}
 	want, err := parseDigest(digest)
 	if err != nil {
@@ -85,7 +85,10 @@ func verifyAnchor(b *transfer.Bundle, path, digest string) (*tuf.Document, error
 		return nil, &usageError{"conclave verify", errors.New("--root-digest is for a genesis; this bundle builds on a root: give it with --root")}
 	}
 	if doc.Digest() != want {
-		return nil, &unverified{fmt.Errorf("root 1 in this bundle has the digest %s, not the one that you gave", doc.Digest())}
+		return nil, &unverified{&advised{
+			fmt.Errorf("root 1 in this bundle has the digest %s, not the one that you gave", doc.Digest()),
+			"compare both with the printed record once more; where they differ, this is not what people signed: do not publish it",
+		}}
 	}
 	return doc, nil
 }

@@ -7,6 +7,7 @@ import (
 
 	"conclave/ceremony"
 	"conclave/hsm"
+	"conclave/transfer"
 	"conclave/tui/text"
 )
 
@@ -100,14 +101,8 @@ func sentence(words string) text.Safe {
 	return s
 }
 
-// hint is the first hint in an error's chain.
-func hint(err error) text.Safe {
-	var h interface{ Hint() string }
-	if errors.As(err, &h) {
-		return sentence(h.Hint())
-	}
-	return text.Safe{}
-}
+// hint is what to do about an error.
+func hint(err error) text.Safe { return sentence(transfer.Hint(err)) }
 
 // SignTrouble says why a token did not sign act.
 func SignTrouble(err error, act ceremony.Act) Notice {
