@@ -69,7 +69,7 @@ func configFlag(cmd *cobra.Command, path *string) {
 // loadConfig reads a publisher's configuration.
 func loadConfig(path string) (*publish.Config, error) {
 	cfg, err := publish.LoadConfig(path)
-	if cause := errors.Unwrap(err); cause != nil && notJSON(cause) != cause {
+	if cause := errors.Unwrap(err); cause != nil && !errors.Is(cause, notJSON(cause)) { // it says more plainly what is wrong
 		err = fmt.Errorf("read configuration %s: %w", path, notJSON(cause))
 	}
 	return cfg, advise(err, "correct the file, or name the one that conclave publish init made; nothing was changed")
