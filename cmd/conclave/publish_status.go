@@ -39,6 +39,11 @@ no key. A store that went back in time or jumped ahead since this host published
 last is an alarm; after a root that gave new keys to timestamp or snapshot, their
 versions may begin anew.
 
+Of the hash bins to which the targets delegate, the first to expire counts. Up to
+256 of them are read, and 16 MiB; of more, some are drawn by lot, and this host
+answers for others from memory of its last push, add or refresh. The output says
+how many were looked at.
+
 With a URL (https://…, s3://… or file:…) and --root it needs no configuration: a
 monitor on any machine can run it. The exit code is 0 while nothing is critical,
 3 for an alarm or what does not verify, 1 otherwise. With --monitor it is a
@@ -237,6 +242,9 @@ func (p *program) statusTable(s *publish.Status) {
 	for _, r := range s.Roles {
 		fmt.Fprintf(p.out, "%-8s %-10s %4d   expires %s   %d of %d keys\n", r.Level, text.Clean(r.Role), r.Version, text.Date(r.Expires, now), r.Threshold, len(r.KeyIDs))
 	}
+	if s.Bins != nil {
+		p.binsLines(s.Bins, now)
+	}
 	if s.Public != nil && s.Public.Error == "" {
 		fmt.Fprintf(p.out, "public   timestamp %d, root %d\n", s.Public.Timestamp, s.Public.Root)
 	}
@@ -252,4 +260,19 @@ func (p *program) statusTable(s *publish.Status) {
 	for _, line := range s.Problems {
 		fmt.Fprintf(p.err, "%s\n", text.Clean(line))
 	}
+}
+
+// binsLines say how the bins stand, and how much of them was looked at.
+func (p *program) binsLines(b *publish.BinsStatus, now time.Time) {
+	expires, signed := text.F("none was seen"), ""
+	if b.First != "" {
+		signer := "refresh signs"
+		if !b.Online {
+			signer = "a ceremony signs"
+		}
+		expires = text.F("first expires %s", text.Date(b.Expires, now))
+		signed = fmt.Sprintf("; the first is %s, which %s anew from %s on", text.Clean(b.First), signer, b.Sign.UTC().Format(time.DateOnly))
+	}
+	fmt.Fprintf(p.out, "%-8s %-10s %4d   %s   %d of %d keys\n", b.Level, text.Clean(b.Role), b.Total, expires, b.Threshold, len(b.KeyIDs))
+	fmt.Fprintf(p.out, "         of %d bins %s%s\n", b.Total, b.Looked(), signed)
 }

@@ -54,8 +54,9 @@ type bins struct {
 	known  map[string]bool    // names of files that are in the store, because other roles list them
 
 	mu    sync.Mutex
-	signs map[string]leaf // owned by mu
-	fresh []listing       // owned by mu
+	signs map[string]leaf    // owned by mu
+	fresh []listing          // owned by mu
+	seen  map[string]seenBin // owned by mu
 }
 
 // A leaf is a bin that is to be put, without what only its making needed: there may be thousands.
@@ -117,7 +118,7 @@ func (w *push) addBins(ctx context.Context, before *live, g *goal) error {
 		return withHint(fmt.Errorf("add: %w", ErrNoBins),
 			`a ceremony delegates to them: conclave plan delegation --bins PREFIX --online-key bins.pub; "bins_key" in the configuration names the key`)
 	}
-	b := &bins{w: w, before: before, targets: targets, Bins: *d, change: map[string]*Change{}, due: due, known: map[string]bool{}, signs: map[string]leaf{}}
+	b := &bins{w: w, before: before, targets: targets, Bins: *d, change: map[string]*Change{}, due: due, known: map[string]bool{}, signs: map[string]leaf{}, seen: map[string]seenBin{}}
 	if err := b.checkSigner(); err != nil {
 		return err
 	}
@@ -128,7 +129,7 @@ func (w *push) addBins(ctx context.Context, before *live, g *goal) error {
 		return err
 	}
 	slices.SortFunc(b.fresh, func(x, y listing) int { return cmp.Compare(x.Path, y.Path) })
-	g.bins, g.fresh = b.signs, b.fresh
+	g.bins, g.fresh, g.seen = b.signs, b.fresh, b.seen
 	return nil
 }
 
@@ -228,12 +229,25 @@ func (b *bins) build(ctx context.Context) error {
 			}
 		}
 		doc, err := b.next(ctx, role, now)
-		if err != nil || doc == nil {
+		if err != nil {
 			return err
 		}
+		if doc == nil {
+			b.see(role, now)
+			return nil
+		}
+		b.see(role, doc)
 		b.keep(role, now, doc)
 		return nil
 	})
+}
+
+// see keeps in mind when a bin expires.
+func (b *bins) see(role string, doc *tuf.Document) {
+	s := seenBinOf(doc)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.seen[role] = s
 }
 
 // keep remembers a bin that is to be put, and its files that are new.

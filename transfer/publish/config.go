@@ -120,6 +120,10 @@ func (c *Config) check() error {
 	if c.TimestampDays < 1 || c.TimestampDays > maxTimestampDays {
 		return fmt.Errorf("\"timestamp_days\" must be 1 to %d", maxTimestampDays)
 	}
+	if bins := cmp.Or(c.BinsDays, DefaultBinsDays); c.BinsKey != "" && bins < c.SnapshotDays+2*c.TimestampDays {
+		return fmt.Errorf("\"bins_days\" must be %d or more, \"snapshot_days\" and twice \"timestamp_days\": bins are signed anew together with the snapshot",
+			c.SnapshotDays+2*c.TimestampDays)
+	}
 	return nil
 }
 
@@ -185,6 +189,7 @@ var configComments = map[string]string{
 	"state_dir":       "The memory of this host: what it has seen live, and what is under way.",
 	"practice":        "Whether only rehearsals are published here.",
 	"snapshot_days":   "How long online documents are valid. Refresh several times within timestamp_days.",
+	"bins_days":       "How long hash bins are valid: at least snapshot_days and twice timestamp_days.",
 	"public_metadata": "Where clients read the metadata. It is looked at after every push.",
 }
 

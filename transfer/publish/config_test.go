@@ -30,8 +30,10 @@ func TestConfigPathsAreRelativeToItsFile(t *testing.T) {
 }
 
 func TestConfigIsReadStrictly(t *testing.T) {
-	if _, err := publish.ParseConfig([]byte(goodConfig)); err != nil {
-		t.Fatal(err)
+	for _, raw := range []string{goodConfig, strings.Replace(goodConfig, `"snapshot_days":9`, `"snapshot_days":26,"bins_key":"b.pem"`, 1)} {
+		if _, err := publish.ParseConfig([]byte(raw)); err != nil {
+			t.Fatal(err)
+		}
 	}
 	for name, raw := range map[string]string{
 		"an unknown field":    strings.Replace(goodConfig, `"store"`, `"colour":"red","store"`, 1),
@@ -48,8 +50,9 @@ func TestConfigIsReadStrictly(t *testing.T) {
 		"no days":             strings.Replace(goodConfig, `"timestamp_days":2`, `"timestamp_days":-1`, 1),
 		"too many days":       strings.Replace(goodConfig, `"timestamp_days":2`, `"timestamp_days":365`, 1),
 		"half a day":          strings.Replace(goodConfig, `"timestamp_days":2`, `"timestamp_days":0.5`, 1),
-		"deep nesting":        strings.Repeat(`[`, 100_000),
-		"too long":            `{"store":"` + strings.Repeat("x", 100_000) + `"}`,
+		"bins that expire before they are signed anew": strings.Replace(goodConfig, `"snapshot_days":9`, `"snapshot_days":27,"bins_key":"b.pem"`, 1),
+		"deep nesting": strings.Repeat(`[`, 100_000),
+		"too long":     `{"store":"` + strings.Repeat("x", 100_000) + `"}`,
 	} {
 		if _, err := publish.ParseConfig([]byte(raw)); err == nil {
 			t.Errorf("%s is accepted", name)

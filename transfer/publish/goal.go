@@ -23,8 +23,9 @@ type goal struct {
 	root *tuf.Document            // the newest root
 	docs map[string]*tuf.Document // targets and delegated roles that the bundle brings
 
-	bins  map[string]leaf // that are signed here
-	fresh []listing       // the files that come into bins, by path
+	bins  map[string]leaf    // that are signed here
+	fresh []listing          // the files that come into bins, by path
+	seen  map[string]seenBin // bins that were looked at or signed
 }
 
 // hashes names every file of the goal, for the journal.

@@ -103,12 +103,36 @@ func (s *Status) families(family func(name, kind, help string, samples ...string
 		}
 		return samples
 	}
+	// withBins adds the bin that expires first, under the name of all.
+	withBins := func(value func(RoleStatus) int64) []string {
+		samples := perRole(value)
+		if b := s.Bins; b != nil && b.First != "" {
+			samples = append(samples, sample([]string{"role", b.Role}, value(RoleStatus{Expires: b.Expires, Sign: b.Sign})))
+		}
+		return samples
+	}
+	levels := perRole(func(r RoleStatus) int64 { return int64(r.Level) })
+	if s.Bins != nil {
+		levels = append(levels, sample([]string{"role", s.Bins.Role}, int64(s.Bins.Level)))
+	}
 	family("conclave_role_version", "gauge", "Version of the live document.", perRole(func(r RoleStatus) int64 { return r.Version })...)
-	family("conclave_role_expires_timestamp_seconds", "gauge", "When the live document expires.", perRole(func(r RoleStatus) int64 { return r.Expires.Unix() })...)
-	family("conclave_role_sign_from_timestamp_seconds", "gauge", "When the next document should be signed.", perRole(func(r RoleStatus) int64 { return r.Sign.Unix() })...)
-	family("conclave_role_level", "gauge", "0 for all right, 1 for a warning, 2 for critical.", perRole(func(r RoleStatus) int64 { return int64(r.Level) })...)
+	family("conclave_role_expires_timestamp_seconds", "gauge", "When the live document expires.", withBins(func(r RoleStatus) int64 { return r.Expires.Unix() })...)
+	family("conclave_role_sign_from_timestamp_seconds", "gauge", "When the next document should be signed.", withBins(func(r RoleStatus) int64 { return r.Sign.Unix() })...)
+	family("conclave_role_level", "gauge", "0 for all right, 1 for a warning, 2 for critical.", levels...)
 	family("conclave_status_level", "gauge", "The most urgent of everything: 0 all right, 1 warning, 2 critical.", sample(nil, int64(s.Level)))
 	family("conclave_practice", "gauge", "Whether the store is for rehearsals.", sample(nil, flag(s.Practice)))
+	if b := s.Bins; b != nil {
+		var samples []string
+		for _, state := range []struct {
+			name string
+			n    int
+		}{{"read", b.Read}, {"remembered", b.Remembered}, {"not_looked_at", b.Unseen}, {"missing", b.Missing}} {
+			samples = append(samples, sample([]string{"state", state.name}, int64(state.n)))
+		}
+		family("conclave_bins", "gauge", "Hash bins to which the live targets delegate, by how this look saw them.", samples...)
+		family("conclave_bins_broken", "gauge", "Hash bins that were read and do not verify.", sample(nil, int64(b.Broken)))
+		family("conclave_bins_expired", "gauge", "Hash bins that have expired, of those seen.", sample(nil, int64(b.Expired)))
+	}
 	if s.Public != nil {
 		family("conclave_public_verifies", "gauge", "Whether a client can follow the public address.", sample(nil, flag(s.Public.Error == "")))
 		family("conclave_public_timestamp_version", "gauge", "Version of the timestamp that clients are served.", sample(nil, s.Public.Timestamp))

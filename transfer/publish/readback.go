@@ -24,6 +24,9 @@ func (w *push) finish(ctx context.Context, memory *seen, before *live, s *stage)
 	if err := w.state.setSeen(memory); err != nil {
 		return err
 	}
+	if err := w.rememberBins(after, s.goal); err != nil {
+		return err
+	}
 	keep := map[string]bool{}
 	for role, doc := range after.documents() {
 		w.report.Versions[role] = doc.Version()

@@ -152,6 +152,7 @@ func (s *state) close() error { return s.unlock() }
 // lose its signatures: the two keep journals of their own.
 const (
 	seenFile       = "seen.json"
+	binsFile       = "bins.json"
 	pushJournal    = "push.json"
 	refreshJournal = "refresh.json"
 	changeJournal  = "add.json"
@@ -166,6 +167,15 @@ func (s *state) seen() (*seen, error) {
 }
 
 func (s *state) setSeen(v *seen) error { return s.save(seenFile, v) }
+
+// bins are the live hash bins that this host has verified, by role.
+func (s *state) bins() (map[string]seenBin, error) {
+	all := map[string]seenBin{}
+	_, err := s.load(binsFile, &all)
+	return all, err
+}
+
+func (s *state) setBins(all map[string]seenBin) error { return s.save(binsFile, all) }
 
 // A journal holds the online documents of one push or refresh that is under way, so that
 // whoever completes it uses the same signatures.

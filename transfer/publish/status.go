@@ -53,12 +53,13 @@ type Status struct {
 	Pinned   int64         `json:"pinned_root"` // version of the pinned root
 	Checked  time.Time     `json:"checked"`
 	Roles    []RoleStatus  `json:"roles"`                 // root, targets, snapshot, timestamp
+	Bins     *BinsStatus   `json:"bins,omitempty"`        // null where the targets delegate to none
 	Next     *Deadline     `json:"next_deadline"`         // null where nothing is published
 	LastSeen time.Time     `json:"last_success,omitzero"` // of this host: its last push or refresh
 	Alarm    string        `json:"alarm,omitempty"`       // the store is not what this host left: it went back, jumped ahead or was forged
 	Public   *PublicStatus `json:"public,omitempty"`      // what clients are served, where an address is known
-	Problems []string      `json:"problems"`
-	Standby  *Standby      `json:"standby,omitempty"` // null where nobody named one
+	Problems []string      `json:"problems"`              // the first is one of the most urgent
+	Standby  *Standby      `json:"standby,omitempty"`     // null where nobody named one
 
 	docs map[string]*tuf.Document
 }
@@ -129,6 +130,13 @@ func (p *Publisher) Status(ctx context.Context) (*Status, error) {
 		return nil, fmt.Errorf("status: %w", err)
 	}
 	s.LastSeen = memory.Time
+	known, err := rememberedBins(p.StateDir)
+	if err != nil {
+		return nil, fmt.Errorf("status: %w", err)
+	}
+	if err := s.lookAtBins(ctx, p, now, known); err != nil {
+		return nil, err
+	}
 	if alarm := memory.check(now, p.now()); alarm != nil {
 		s.Alarm = alarm.Error()
 		s.problem(Critical, "%v", alarm)
@@ -148,10 +156,16 @@ func StatusFrom(ctx context.Context, s Store, public client.Repository, root *tu
 		SnapshotLife: DefaultSnapshotDays * day, TimestampLife: DefaultTimestampDays * day,
 	}
 	status, live, err := p.look(ctx, root)
-	if err == nil && public != nil {
+	if err != nil {
+		return nil, err
+	}
+	if err := status.lookAtBins(ctx, p, live, nil); err != nil {
+		return nil, err
+	}
+	if public != nil {
 		status.public(ctx, p, root, live)
 	}
-	return status, err
+	return status, nil
 }
 
 func (p *Publisher) look(ctx context.Context, anchor *tuf.Document) (*Status, *live, error) {
@@ -192,14 +206,26 @@ func remembered(dir string) (*seen, error) {
 	return (&state{dir: dir}).seen()
 }
 
+// rememberedBins is remembered for hash bins.
+func rememberedBins(dir string) (map[string]seenBin, error) {
+	if dir == "" {
+		return nil, nil
+	}
+	return (&state{dir: dir}).bins()
+}
+
 func byStanding(a, b string) int {
 	order := []string{tuf.Root, tuf.Targets, tuf.Snapshot, tuf.Timestamp}
 	return slices.Index(order, a) - slices.Index(order, b)
 }
 
+// problem adds a problem; the first one is of the most urgent: a monitor shows no other.
 func (s *Status) problem(level Level, format string, args ...any) {
-	s.Level = worse(s.Level, level)
-	s.Problems = append(s.Problems, fmt.Sprintf(format, args...))
+	at := len(s.Problems)
+	if worse(s.Level, level) != s.Level {
+		s.Level, at = level, 0
+	}
+	s.Problems = slices.Insert(s.Problems, at, fmt.Sprintf(format, args...))
 }
 
 func (s *Status) add(p *Publisher, doc, root *tuf.Document) {

@@ -122,6 +122,7 @@ func TestStatusOfAnAddressNeedsNoPublisher(t *testing.T) {
 func TestMetricsAsScraped(t *testing.T) {
 	w := newWorld(t)
 	w.genesis()
+	w.push(w.binsBundle("bins", 1, true))
 	m := publish.NewMetrics(time.Time{})
 	s, err := w.pub.Status(context.Background())
 	must(t, err)
@@ -189,6 +190,7 @@ func TestAlertRulesUseOnlyMetricsThatAreThere(t *testing.T) {
 	must(t, yaml.Unmarshal(raw, &rules))
 	w := newWorld(t)
 	w.genesis()
+	w.push(w.binsBundle("bins", 1, true))
 	w.pub.Public, err = client.Open(filepath.Join(w.folder.Dir(), "metadata"), "")
 	must(t, err)
 	s, err := w.pub.Status(context.Background())
