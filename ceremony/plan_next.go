@@ -77,9 +77,22 @@ func PlanRoot(base transfer.Base, purpose string, expires, now time.Time) (*tran
 	if err != nil {
 		return nil, err
 	}
-	b.Base.Documents = nil // only what the bundle changes travels with it
+	b.Base.Documents = played(base)
 	b.Documents = []transfer.Document{{Role: tuf.Root, Metadata: next}}
 	return b, nil
+}
+
+// maxPlayed is how many bytes of live targets travel with a change of the root alone, so that confirm can play
+// clients over them. Compressed they are a second of QR symbols more; larger ones wait for the publisher, who has them.
+const maxPlayed = 16 << 10
+
+// played are the live targets, as far as they travel with a bundle that leaves them as they are.
+func played(base transfer.Base) []transfer.Document {
+	current := base.Document(tuf.Targets)
+	if current == nil || len(current.Bytes()) > maxPlayed {
+		return nil
+	}
+	return []transfer.Document{{Role: tuf.Targets, Metadata: current}}
 }
 
 // A TargetsChange is what a release changes.

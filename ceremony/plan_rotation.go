@@ -448,7 +448,7 @@ func (r Rotation) settleTargets(b *transfer.Bundle, plan *transfer.Plan, now tim
 		return planf(adviceBase, "the base does not hold the current targets, which the next root must still let clients verify")
 	}
 	if !r.Resign && keptSignatures(b, plan, current) >= plan.TargetsThreshold {
-		b.Base.Documents = nil // only what the bundle changes travels with it
+		b.Base.Documents = played(b.Base)
 		return nil
 	}
 	if err := checkExpiryOf(tuf.Targets, r.TargetsExpires, now); err != nil {

@@ -1,7 +1,9 @@
 package ceremony
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -87,6 +89,7 @@ func (s State) Verdict(now time.Time) (verdict []string, complete bool, err erro
 		verdict = append(verdict, d.sentence())
 	}
 	verdict = append(verdict, s.clientSentences(proof)...)
+	verdict = append(verdict, s.liveSentences()...)
 	for _, d := range s.bundle.Documents {
 		verdict = append(verdict, expirySentence(d, now))
 	}
@@ -131,6 +134,48 @@ func (s State) clientSentences(proof *transfer.Complete) []string {
 		return []string{fmt.Sprintf("A client that trusts root %d accepts %s.", first.Version(), names)}
 	}
 	return []string{fmt.Sprintf("A client that trusts root %d walks to root %d and accepts %s.", first.Version(), latest.Version(), names)}
+}
+
+// liveSentences say what becomes of the live targets where only the root changes: whose signatures on them count from
+// then on. Where the bundle does not hold them, that is left to the publisher.
+func (s State) liveSentences() []string {
+	next, trusted := s.bundle.Document(tuf.Root), s.bundle.TrustedRoot()
+	if next == nil || trusted == nil || s.bundle.Document(tuf.Targets) != nil {
+		return nil
+	}
+	live := s.bundle.Base.Document(tuf.Targets)
+	if live == nil {
+		return []string{fmt.Sprintf("The live targets are not in this bundle: that clients take them with root %d is proved when it is published.", next.Version())}
+	}
+	before, now := signersOf(live, trusted), signersOf(live, next)
+	said := fmt.Sprintf("Targets %d stay as they are: %d of their signatures count with root %d, which wants %d.",
+		live.Version(), len(now), next.Version(), next.Root().Roles[tuf.Targets].Threshold)
+	var gone []string
+	for id, name := range before {
+		if _, counts := now[id]; !counts {
+			gone = append(gone, name)
+		}
+	}
+	if len(gone) > 0 {
+		slices.Sort(gone)
+		said += fmt.Sprintf(" What the key of %s signed counts no more.", both(gone))
+	}
+	return []string{said}
+}
+
+// signersOf names whose signatures on targets count with a root, by keyid.
+func signersOf(targets, root *tuf.Document) map[string]string {
+	reqs, err := tuf.Requirements(tuf.Targets, targets, nil, root)
+	if err != nil {
+		return nil
+	}
+	names := map[string]string{}
+	for _, signer := range tuf.Count(targets, reqs)[0].Signers {
+		if signer.Signed {
+			names[signer.Key.ID] = cmp.Or(signer.Holder.Name, shortKeyID(signer.Key.ID))
+		}
+	}
+	return names
 }
 
 func expirySentence(d transfer.Document, now time.Time) string {

@@ -2,6 +2,7 @@ package ceremony
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -350,4 +351,70 @@ func TestPowerCutAnywhereInARotation(t *testing.T) {
 			w.t.Errorf("Bob's new token made %d keys, want 1", n)
 		}
 	})
+}
+
+// Only the root changes. Whether clients take the live targets with it is seen before anything leaves the room,
+// and which signatures on them count no more is said.
+func TestClientsArePlayedOverTheLiveTargetsWhereOnlyTheRootChanges(t *testing.T) {
+	w, base := repository(t) // targets 1 is signed by Alice and Bob
+	b := w.planRotation(base, Rotation{Remove: []Leaving{{Name: "Alice"}}, TargetsThreshold: 1})
+	s := w.until(w.begin(b, base.Roots[0]), StepConfirm)
+	verdict, complete, err := s.State().At(w.now).Verdict(w.now)
+	said := strings.Join(verdict, "\n")
+	if err != nil || !complete {
+		t.Fatalf("complete %v, %v", complete, err)
+	}
+	for _, want := range []string{
+		"Targets 1 stay as they are: 1 of their signatures count with root 2, which wants 1. What the key of Alice signed counts no more.",
+		"A client at any root from 1 to 2 on 2026-11-23 ends at root 2 and accepts targets 1.",
+	} {
+		if !strings.Contains(said, want) {
+			t.Errorf("it does not say %q:\n%s", want, said)
+		}
+	}
+	// The same root over targets that the key which goes alone has signed: every client would be stuck.
+	state := s.State().At(w.now)
+	broken := *state.bundle
+	live := base.Documents[0].Metadata
+	reqs, err := tuf.Requirements(tuf.Targets, live, nil, base.Roots[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	bob := slices.IndexFunc(reqs[0].Keys, func(k tuf.Key) bool { return base.Roots[0].Holders()[k.ID].Name == "Bob" })
+	reqs[0].Keys = slices.Delete(slices.Clone(reqs[0].Keys), bob, bob+1)
+	alone, _ := tuf.Clean(live, reqs)
+	broken.Base.Documents = []transfer.Document{{Role: tuf.Targets, Metadata: alone}}
+	state.bundle = &broken
+	if err := state.checkClients(); ruleOf(err) != ExceptClients || !strings.Contains(err.Error(), "it refuses targets 1") {
+		t.Errorf("clients that would be stuck: %v", err)
+	}
+}
+
+// A repository of thousands of files: its targets would be minutes of QR symbols. They stay at home, and that is said.
+func TestLargeLiveTargetsDoNotTravelWithARoot(t *testing.T) {
+	w, base := repository(t)
+	spec := tuf.TargetsSpec{Version: 2, Expires: w.now.Add(90 * day)}
+	for i := range 200 {
+		spec.Files = append(spec.Files, tuf.TargetFile{Path: fmt.Sprintf("app/%d.tar.gz", i), Length: 1, SHA256: [32]byte{byte(i)}})
+	}
+	large, err := tuf.NewTargets(spec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if held := played(transfer.Base{Documents: []transfer.Document{{Role: tuf.Targets, Metadata: large}}}); held != nil {
+		t.Errorf("%d bytes of targets travel with a root", len(large.Bytes()))
+	}
+	b, err := PlanRoot(base, "", w.now.Add(365*day), w.now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if b.Base.Document(tuf.Targets) == nil {
+		t.Error("small targets do not travel with a root")
+	}
+	b.Base.Documents = nil
+	s := w.until(w.begin(b, base.Roots[0]), StepConfirm)
+	verdict, _, err := s.State().At(w.now).Verdict(w.now)
+	if err != nil || !strings.Contains(strings.Join(verdict, "\n"), "The live targets are not in this bundle") {
+		t.Errorf("it says %q, %v", verdict, err)
+	}
 }

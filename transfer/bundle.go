@@ -80,7 +80,7 @@ type Bundle struct {
 // Base is the trusted state that a bundle builds on.
 type Base struct {
 	Roots     []*tuf.Document  // the root chain from the pinned version on; empty at genesis
-	Documents []Document       // the current documents that this bundle changes, root excepted
+	Documents []Document       // the current documents that this bundle changes, root excepted; where only root changes, small live targets
 	Seen      map[string]int64 // highest version seen of every role, snapshot and timestamp included
 }
 

@@ -298,6 +298,18 @@ func TestSimulateWarnsOfLongWalks(t *testing.T) {
 	}
 }
 
+// Nobody has released anything for months, and now a key of root alone changes: that breaks nothing.
+func TestTargetsThatHadExpiredBeforeBreakNothing(t *testing.T) {
+	roots := threeRoots(t)
+	s, err := Simulate(Update{Roots: roots, OldTargets: release(t, roots[2], 17, now.AddDate(0, 0, -1), "Alice", "Dana"), Now: now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Err(); err != nil || s.Clients[0].Fate != Ends || !strings.Contains(s.Clients[0].String(), "targets 17 expired") {
+		t.Errorf("%v; %s", err, s.Clients[0])
+	}
+}
+
 // Online keys change: what is live counts no more, and the publisher must sign
 // before anything else happens.
 func TestSimulateTellsThePublisherAboutNewOnlineKeys(t *testing.T) {

@@ -153,6 +153,9 @@ func (w *world) judge(root *Document, at time.Time) ending {
 		return ending{fate: Breaks, why: why}
 	}
 	if why, fate := w.expired(targets, targets.Title(), at); why != "" {
+		if w.u.Targets == nil {
+			fate = Ends // it stays as it is: the update has not ended it
+		}
 		return ending{fate: fate, why: why}
 	}
 	e := ending{targets: targets.version, fate: Updates}
