@@ -112,9 +112,9 @@ func (s State) partialVerdict() []string {
 func (d document) sentence() string {
 	parts := make([]string, 0, len(d.tallies))
 	for _, t := range d.tallies {
-		count := fmt.Sprintf("%d of %d", t.Signed, t.Requirement.Threshold)
+		count := t.Count()
 		if t.Signed > t.Requirement.Threshold {
-			count = fmt.Sprintf("%d, where %d are enough,", t.Signed, t.Requirement.Threshold)
+			count += ","
 		}
 		parts = append(parts, fmt.Sprintf("%s by %s", count, t.Requirement.Name))
 	}

@@ -39,7 +39,7 @@ func tallyTable(st room.State, w int) []Line {
 		if t.Tally.Complete() {
 			tn = good
 		}
-		foot = append(foot, span{text.Pad(say.Tally(t.Tally), col), tn})
+		foot = append(foot, span{text.Pad(say.Short(t.Tally), col), tn})
 	}
 	return append(lines, ln(foot...))
 }

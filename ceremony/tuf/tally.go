@@ -29,6 +29,14 @@ type Tally struct {
 // Complete reports whether the threshold is met.
 func (t Tally) Complete() bool { return t.Missing == 0 && t.Requirement.Threshold > 0 }
 
+// Count says how many have signed: "2 of 3", or with more than are needed "3 signatures, 2 needed".
+func (t Tally) Count() string {
+	if t.Signed <= t.Requirement.Threshold {
+		return fmt.Sprintf("%d of %d", t.Signed, t.Requirement.Threshold)
+	}
+	return fmt.Sprintf("%d signatures, %d needed", t.Signed, t.Requirement.Threshold)
+}
+
 // Count verifies every signature on doc and tallies each requirement. It
 // verifies a signature at most once for each distinct key.
 func Count(doc *Document, reqs []Requirement) []Tally {

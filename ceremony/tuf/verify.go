@@ -31,7 +31,7 @@ type ThresholdError struct {
 func (e *ThresholdError) Error() string {
 	parts := make([]string, len(e.Tallies))
 	for i, t := range e.Tallies {
-		parts[i] = fmt.Sprintf("%s %d of %d", t.Requirement.Name, t.Signed, t.Requirement.Threshold)
+		parts[i] = fmt.Sprintf("%s %s", t.Requirement.Name, t.Count())
 	}
 	return fmt.Sprintf("verify %s: signatures are missing: %s", e.Document, strings.Join(parts, ", "))
 }

@@ -212,12 +212,12 @@ func (t *story) hear(asked []ceremony.Challenge) []string {
 	return words
 }
 
-// counts says how far a role's document is: "2 of 3".
+// counts says how many have signed a role's document, by requirement.
 func (t *story) counts(role string) string {
 	var out []string
 	for _, rt := range t.s.State().Tallies() {
 		if rt.Role == role {
-			out = append(out, fmt.Sprintf("%s: %d of %d", rt.Tally.Requirement.Name, rt.Tally.Signed, rt.Tally.Requirement.Threshold))
+			out = append(out, fmt.Sprintf("%s: %s", rt.Tally.Requirement.Name, rt.Tally.Count()))
 		}
 	}
 	return strings.Join(out, ", ")

@@ -65,16 +65,24 @@ func Requirement(t transfer.RoleTally) text.Safe {
 	return text.Clean(t.Role)
 }
 
-// Tally says how far a requirement is: "2 of 3", "3 of 3 complete".
+// Tally says how far a requirement is: "2 of 3", "3 of 3 complete", "4 signatures, 3 needed: complete".
 func Tally(t tuf.Tally) text.Safe {
-	switch need := t.Requirement.Threshold; {
-	case t.Signed > need:
-		return text.F("%d, needs %d, complete", t.Signed, need)
-	case t.Complete():
-		return text.F("%d of %d complete", t.Signed, need)
+	switch {
+	case !t.Complete():
+		return text.Clean(t.Count())
+	case t.Signed > t.Requirement.Threshold:
+		return text.F("%s: complete", t.Count())
 	default:
-		return text.F("%d of %d", t.Signed, need)
+		return text.F("%s complete", t.Count())
 	}
+}
+
+// Short is Tally in the 20 cells of a table's column: "4, needs 3, complete".
+func Short(t tuf.Tally) text.Safe {
+	if need := t.Requirement.Threshold; t.Signed > need {
+		return text.F("%d, needs %d, complete", t.Signed, need)
+	}
+	return Tally(t)
 }
 
 // Tallies says how far every requirement is, each in the form "root 4's keys 1 of 3".
