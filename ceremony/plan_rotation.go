@@ -62,6 +62,32 @@ type KnownKey struct {
 	Evidence *transfer.Evidence // what the token said of it; nil where nobody has it
 }
 
+// Know says that the key of somebody who joins, brings a new token or a second one exists already. Its error is a *PlanError.
+func (r *Rotation) Know(name string, k *KnownKey) error {
+	var places []**KnownKey
+	for i := range r.Add {
+		if samePerson(r.Add[i].Name) == samePerson(name) {
+			places = append(places, &r.Add[i].Known)
+		}
+	}
+	for i := range r.Replace {
+		if samePerson(r.Replace[i].Name) == samePerson(name) {
+			places = append(places, &r.Replace[i].Known)
+		}
+	}
+	for i := range r.Backups {
+		if samePerson(r.Backups[i].Name) == samePerson(name) {
+			places = append(places, &r.Backups[i].Known)
+		}
+	}
+	if len(places) != 1 || *places[0] != nil {
+		return planf("Name a key for each person once, and only for somebody who joins, or brings a new or a second token.",
+			"it is not clear whose the key of %s would be", name)
+	}
+	*places[0] = k
+	return nil
+}
+
 // PlanRotation makes a bundle that changes the keys of the repository that base
 // describes. Where keys must be made it is a plan, else a draft. Targets are part of
 // it where the live ones would no longer verify; base must hold them.

@@ -481,13 +481,13 @@ func scenes() []scene {
 		{"sign change cost", func(t *testing.T) *stand {
 			s := at(t, rotation(), ceremony.StepSign)
 			s.key("c")
-			s.fill("Grace:root", "Frank", "", "", "", "")
+			s.fill("Grace:root", "Frank", "", "", "", "", "")
 			return s
 		}},
 		{"sign changed", func(t *testing.T) *stand {
 			s := at(t, rotation(), ceremony.StepSign)
 			s.key("c")
-			s.fill("Grace:root", "Frank", "", "", "", "")
+			s.fill("Grace:root", "Frank", "", "", "", "", "")
 			s.fill("she came after all", "Olga", "Pat")
 			return s
 		}},

@@ -6,6 +6,7 @@ import (
 
 	tea "charm.land/bubbletea/v2"
 
+	"conclave/ceremony"
 	"conclave/ceremony/calendar"
 	"conclave/ceremony/tuf"
 	"conclave/transfer"
@@ -22,6 +23,8 @@ type Planner interface {
 	Judge(ctx context.Context, at Where, b *transfer.Bundle) ([]string, error)
 	// OnlineKey reads a public key in PEM.
 	OnlineKey(ctx context.Context, path string) (tuf.Key, error)
+	// KnownKey reads a key that exists already: in PEM, or with what its token says of it.
+	KnownKey(ctx context.Context, path string) (*ceremony.KnownKey, error)
 	// Keep writes a planned bundle, and beside it the lines for people where there are some. Nothing is overwritten.
 	Keep(ctx context.Context, name string, b *transfer.Bundle, lines []string) (Kept, error)
 	// KeepDays writes a calendar file for the keyholders. Nothing is overwritten.

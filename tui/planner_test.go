@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"conclave/ceremony"
 	"conclave/ceremony/calendar"
 	"conclave/ceremony/tuf"
 	"conclave/transfer"
@@ -39,6 +40,14 @@ func (d *planningDesk) Judge(_ context.Context, at Where, _ *transfer.Bundle) ([
 		return nil, errors.New("judge draft: it is not clear beside which root the policy lies")
 	}
 	return d.rules, d.barred
+}
+
+func (d *planningDesk) KnownKey(ctx context.Context, path string) (*ceremony.KnownKey, error) {
+	if path != "frank.json" {
+		return nil, errors.New("read public key: there is no such file")
+	}
+	key, err := d.OnlineKey(ctx, path)
+	return &ceremony.KnownKey{Key: key, Serial: 13078790}, err
 }
 
 func (d *planningDesk) OnlineKey(context.Context, string) (tuf.Key, error) {
@@ -159,14 +168,14 @@ func plannerScenes() []scene {
 		}},
 		{"rotation", func(t *testing.T) *stand {
 			s := chosen(t, planning(t), "Change keyholders or keys")
-			s.fill("Frank for Erin", "Frank:root", "Erin", "", "nine")
+			s.fill("Frank for Erin", "Frank:root", "Erin", "", "", "", "nine")
 			return s
 		}},
 		{"rotation planned", func(t *testing.T) *stand {
 			d := planning(t)
 			d.rules = []string{"policy    example.org releases, 7e39 2dca", "  [!] keys-changed: 2 keys join (an exception that 2 different people decide)"}
 			s := chosen(t, d, "Change keyholders or keys")
-			s.fill("Frank for Erin", "Frank:root", "Erin", "", "", "", "", "", "", "")
+			s.fill("Frank for Erin", "Frank:root", "Erin", "", "", "", "", "", "", "", "", "")
 			return s
 		}},
 		{"calendar", func(t *testing.T) *stand { return chosen(t, planning(t), "See what expires when") }},
@@ -200,12 +209,28 @@ func TestFromTheAlarmToABundle(t *testing.T) {
 	}
 }
 
+// A stand-by is planned in calm times, from keys that exist: it is a draft at once, and nobody needs to enrol.
+func TestAStandbyIsPlannedFromKeysThatExist(t *testing.T) {
+	s := chosen(t, planning(t), "Change keyholders or keys")
+	s.fill("Frank waits for Erin", "Frank:root", "Erin", "", "", "Grace=frank.json", "", "", "", "", "", "")
+	s.sees("it is not clear whose the key of Grace would be")
+	s.key("up", "up", "up", "up", "up", "up")
+	for range len("Grace=frank.json") {
+		s.key("backspace")
+	}
+	s.fill("Frank=frank.json", "", "", "", "", "", "")
+	s.sees("and Frank (13078790)")
+	if view := s.view(); strings.Contains(view, "new token") {
+		t.Errorf("somebody is to enrol:\n%s", view)
+	}
+}
+
 // A policy that lets nobody decide on a threshold of one: the plan is shown with what is wrong, and no key writes it.
 func TestWhatThePolicyNeverAllowsIsNotWritten(t *testing.T) {
 	d := planning(t)
 	d.barred = errors.New("the draft breaks the policy example.org, which allows no exception from this")
 	s := chosen(t, d, "Change keyholders or keys")
-	s.fill("Frank for Erin", "Frank:root", "Erin", "", "", "", "", "", "", "")
+	s.fill("Frank for Erin", "Frank:root", "Erin", "", "", "", "", "", "", "", "", "")
 	s.sees("breaks the policy example.org")
 	s.key("w")
 	if len(d.kept) != 0 {

@@ -28,7 +28,7 @@ func (s *signScreen) change() tea.Cmd {
 	tallies := s.app.state.Tallies()
 	return s.app.open(&askScreen{
 		stage: stage{app: s.app}, title: "change", verb: "what does it cost?", empty: true,
-		form:  form{fields: []*field{f.add, f.remove, f.replace, f.rootM, f.targetsM, folder}},
+		form:  form{fields: []*field{f.add, f.remove, f.replace, f.second, f.rootM, f.targetsM, folder}},
 		intro: func() []text.Safe { return say.Costly(tallies) },
 		check: func() string {
 			_, wrong := f.change().Rotation()

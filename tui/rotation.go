@@ -16,12 +16,13 @@ import (
 // A rotationForm asks what changes about the keys. An empty field keeps what is.
 type rotationForm struct {
 	form
-	add, remove, replace, rootM, targetsM, snapshot, timestamp, rootDays, targetsDays *field
+	add, remove, replace, second, known, rootM, targetsM, snapshot, timestamp, rootDays, targetsDays *field
 }
 
 func newRotationForm() rotationForm {
 	f := rotationForm{
 		add: newField("who joins"), remove: newField("whose keys go"), replace: newField("who brings a new token"),
+		second: newField("who brings a second one"), known: newField("whose key exists"),
 		rootM: newField("of whom must sign root"), targetsM: newField("of whom must sign targets"),
 		snapshot: newField("new snapshot public key"), timestamp: newField("new timestamp public key"),
 		rootDays: newField("root expires in days").with("365"), targetsDays: newField("targets expire in days").with("90"),
@@ -29,19 +30,21 @@ func newRotationForm() rotationForm {
 	f.add.hint = text.Clean("Dana, or Dana:root; without a role both")
 	f.remove.hint = text.Clean("Erin, or Erin:targets; several with commas")
 	f.replace.hint = text.Clean("Bob; the old token's key goes")
+	f.second.hint = text.Clean("a backup: Alice, or Alice:root")
+	f.known.hint = text.Clean("Dana=dana.json, as enrol wrote it, or PEM")
 	for _, fl := range []*field{f.rootM, f.targetsM} {
 		fl.hint = text.Clean("empty: as many as now")
 	}
 	for _, fl := range []*field{f.snapshot, f.timestamp} {
 		fl.hint = text.Clean("PEM file; empty: as now")
 	}
-	f.fields = []*field{f.add, f.remove, f.replace, f.rootM, f.targetsM, f.snapshot, f.timestamp, f.rootDays, f.targetsDays}
+	f.fields = []*field{f.add, f.remove, f.replace, f.second, f.known, f.rootM, f.targetsM, f.snapshot, f.timestamp, f.rootDays, f.targetsDays}
 	return f
 }
 
 // change is what was typed about keys and thresholds.
 func (f *rotationForm) change() say.Change {
-	return say.Change{Joins: f.add.text(), Goes: f.remove.text(), Brings: f.replace.text(), Root: f.rootM.text(), Targets: f.targetsM.text()}
+	return say.Change{Joins: f.add.text(), Goes: f.remove.text(), Brings: f.replace.text(), Seconds: f.second.text(), Root: f.rootM.text(), Targets: f.targetsM.text()}
 }
 
 // read makes the change out of the fields, or says what is wrong with them.
@@ -111,6 +114,11 @@ func (s *rotationScreen) submit() tea.Cmd {
 		s.tell(say.Notice{What: wrong})
 		return nil
 	}
+	files, wrong := say.KeyFiles(s.known.text())
+	if !wrong.Empty() {
+		s.tell(say.Notice{What: wrong})
+		return nil
+	}
 	r.Purpose = s.purpose.text()
 	base, when := s.on.Base, s.app.now
 	cmd := ask(s.app, func(ctx context.Context) (*transfer.Bundle, error) {
@@ -119,6 +127,15 @@ func (s *rotationScreen) submit() tea.Cmd {
 			return nil, err
 		}
 		r.Snapshot, r.Timestamp = keys[0], keys[1]
+		for _, f := range files {
+			k, err := s.planner.KnownKey(ctx, f.Path)
+			if err == nil {
+				err = r.Know(f.Name, k)
+			}
+			if err != nil {
+				return nil, err
+			}
+		}
 		return ceremony.PlanRotation(base, r, when)
 	}, func(b *transfer.Bundle, err error) tea.Cmd {
 		s.busy = 0

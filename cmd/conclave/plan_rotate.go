@@ -89,10 +89,7 @@ func (f *rotationFlags) rotation(purpose string, now time.Time) (ceremony.Rotati
 	if f.targetDays > 0 {
 		r.TargetsExpires = inDays(now, f.targetDays)
 	}
-	known, err := f.known()
-	if err != nil {
-		return r, err
-	}
+	var err error
 	if r.Backups, err = backupsOf(f.backups); err != nil {
 		return r, err
 	}
@@ -102,27 +99,32 @@ func (f *rotationFlags) rotation(purpose string, now time.Time) (ceremony.Rotati
 	if r.Timestamp, err = onlineKey(f.timestamp); err != nil {
 		return r, err
 	}
-	take := func(name string) *ceremony.KnownKey {
-		k := known[name]
-		delete(known, name)
-		return k
-	}
 	for _, arg := range f.add {
 		name, roles := splitRoles(arg)
 		if len(roles) == 0 {
 			roles = []string{tuf.Root, tuf.Targets}
 		}
-		r.Add = append(r.Add, ceremony.Joining{Name: name, Roles: roles, Known: take(name)})
+		r.Add = append(r.Add, ceremony.Joining{Name: name, Roles: roles})
 	}
 	for _, arg := range f.remove {
 		name, roles := splitRoles(arg)
 		r.Remove = append(r.Remove, ceremony.Leaving{Name: name, Roles: roles})
 	}
 	for _, name := range f.replace {
-		r.Replace = append(r.Replace, ceremony.Replacing{Name: name, Known: take(name)})
+		r.Replace = append(r.Replace, ceremony.Replacing{Name: name})
 	}
-	for name := range known {
-		return r, &usageError{"conclave plan rotate", fmt.Errorf("--key names %s, who is neither added nor replaced", name)}
+	for _, arg := range f.keys {
+		name, path, ok := strings.Cut(arg, "=")
+		if !ok {
+			return r, &usageError{"conclave plan rotate", fmt.Errorf("--key takes NAME=FILE; it was given %q", arg)}
+		}
+		k, err := readKnownKey(path)
+		if err != nil {
+			return r, err
+		}
+		if err := r.Know(name, k); err != nil {
+			return r, &usageError{"conclave plan rotate", fmt.Errorf("--key: %w", err)}
+		}
 	}
 	return r, nil
 }
@@ -145,23 +147,6 @@ func onlineKey(path string) ([]tuf.Key, error) {
 	}
 	key, err := readPublicKey(path)
 	return []tuf.Key{key}, err
-}
-
-// known reads the keys that exist already, by their holders' names.
-func (f *rotationFlags) known() (map[string]*ceremony.KnownKey, error) {
-	all := map[string]*ceremony.KnownKey{}
-	for _, arg := range f.keys {
-		name, path, ok := strings.Cut(arg, "=")
-		if !ok || all[name] != nil {
-			return nil, &usageError{"conclave plan rotate", fmt.Errorf("--key takes NAME=FILE, each name once; it was given %q", arg)}
-		}
-		k, err := readKnownKey(path)
-		if err != nil {
-			return nil, err
-		}
-		all[name] = k
-	}
-	return all, nil
 }
 
 // readKnownKey reads a public key alone, or with what its token says of it.

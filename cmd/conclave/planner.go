@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"conclave/ceremony"
 	"conclave/ceremony/calendar"
 	"conclave/ceremony/tuf"
 	"conclave/transfer"
@@ -40,6 +41,11 @@ func (d *desk) Judge(_ context.Context, at tui.Where, b *transfer.Bundle) ([]str
 
 // OnlineKey reads a public key.
 func (d *desk) OnlineKey(_ context.Context, path string) (tuf.Key, error) { return readPublicKey(path) }
+
+// KnownKey reads the key of somebody who has one already.
+func (d *desk) KnownKey(_ context.Context, path string) (*ceremony.KnownKey, error) {
+	return readKnownKey(path)
+}
 
 // Keep writes a planned bundle into this folder, and what there is to say beside it.
 func (d *desk) Keep(_ context.Context, name string, b *transfer.Bundle, lines []string) (tui.Kept, error) {

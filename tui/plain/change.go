@@ -17,6 +17,7 @@ func (d *dialogue) change(st room.State) error {
 		{"Who joins? Names, with :root or :targets where not both are meant, or empty", &c.Joins},
 		{"Whose keys go? The same, or empty", &c.Goes},
 		{"Who brings a new token? Names, or empty", &c.Brings},
+		{"Who brings a second token beside the first? Names, with a role where it is for one only, or empty", &c.Seconds},
 		{"How many must sign root from then on? Empty: as many as now", &c.Root},
 		{"How many must sign targets? Empty: as many as now", &c.Targets},
 		{"The folder of the repository's metadata, as it is published now; empty where targets are signed here as well", &folder},

@@ -29,8 +29,8 @@
 //	            the last try) → PUK → new PIN → new PIN again, or no;
 //	            then: done, and partial while signatures are missing; or words,
 //	            or exception [WHAT → ]reason → names,
-//	            or change → joins → goes → brings a new token → root's threshold → targets'
-//	            threshold → the repository's folder → yes → reason → names
+//	            or change → joins → goes → brings a new token → a second one → root's threshold →
+//	            targets' threshold → the repository's folder → yes → reason → names
 //	confirm     confirm, or back; where it is refused and people may decide: exception → reason → names; confirm
 //	export      png DIR…; export, or back
 //	close       png DIR…; seal → a statement or -; or export

@@ -157,9 +157,9 @@ func TestAChangeOfTheDraftSaysItsCostFirst(t *testing.T) {
 	s := roomtest.Rotation()
 	s.At = ceremony.StepSign
 	s.SignedWhen["Alice/root"], s.SignedWhen["Alice/targets"] = s.Clock, s.Clock
-	change := []string{"change", "Grace:root", "Frank", "", "", "", "/media/SANDISK/metadata"}
+	change := []string{"change", "Grace:root", "Frank", "", "", "", "", "/media/SANDISK/metadata"}
 	out, err := talk(t, s, Options{}, lines(slices.Concat(
-		[]string{"change", "", "", "", "three", "", ""}, change, []string{""}, change, []string{"yes", "she came after all", "Olga, Pat", "quit"},
+		[]string{"change", "", "", "", "", "three", "", ""}, change, []string{""}, change, []string{"yes", "she came after all", "Olga, Pat", "quit"},
 	)...))
 	if !errors.Is(err, ErrInterrupted) {
 		t.Errorf("got %v", err)

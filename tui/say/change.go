@@ -14,6 +14,7 @@ type Change struct {
 	Joins   string // "Dana, Erin:root": names, and after a colon the roles where not both are meant, joined by a plus
 	Goes    string // the same
 	Brings  string // who brings a new token
+	Seconds string // who brings a second token beside the first, for the roles of the first or the named ones
 	Root    string // of whom must sign root
 	Targets string // of whom must sign targets
 }
@@ -32,6 +33,10 @@ func (c Change) Rotation() (ceremony.Rotation, text.Safe) {
 	for _, name := range Names(c.Brings) {
 		r.Replace = append(r.Replace, ceremony.Replacing{Name: name})
 	}
+	for _, name := range Names(c.Seconds) {
+		who, roles := seat(name)
+		r.Backups = append(r.Backups, ceremony.Joining{Name: who, Roles: roles})
+	}
 	for _, n := range []struct {
 		typed string
 		to    *int
@@ -46,6 +51,22 @@ func (c Change) Rotation() (ceremony.Rotation, text.Safe) {
 		*n.to = v
 	}
 	return r, text.Safe{}
+}
+
+// A KeyFile is the key that somebody has already, in a file.
+type KeyFile struct{ Name, Path string }
+
+// KeyFiles reads "Dana=dana.json, Erin=keys/erin.pub", or says what is wrong with it.
+func KeyFiles(typed string) ([]KeyFile, text.Safe) {
+	var files []KeyFile
+	for _, item := range Names(typed) {
+		name, path, ok := strings.Cut(item, "=")
+		if !ok || strings.TrimSpace(name) == "" || strings.TrimSpace(path) == "" {
+			return nil, text.F("%s is no name with a file, like Dana=dana.json.", item)
+		}
+		files = append(files, KeyFile{strings.TrimSpace(name), strings.TrimSpace(path)})
+	}
+	return files, text.Safe{}
 }
 
 // seat reads "Dana:root+targets".
