@@ -66,6 +66,8 @@ func TestEnrolmentThatFailsCanBeTriedAgain(t *testing.T) {
 	}
 }
 
+// Alice brings a token that was used before and does not remember its PIN. Two tries are hers; the third
+// would block it, and is never sent.
 func TestWrongPINAtEnrolment(t *testing.T) {
 	w, s := enrolling(t)
 	v, err := w.look(s, "Alice")

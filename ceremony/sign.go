@@ -49,8 +49,8 @@ func (s *Session) sign(ctx context.Context, v Visitor, act Act, pin *hsm.PIN, se
 	if err := s.checkTries(token.Info(), serialTyped); err != nil {
 		return err
 	}
-	if !pin.Complete() {
-		return s.State().rule("pin", fmt.Sprintf("a PIN has at least %d characters", hsm.MinPIN), "Nothing was sent to the token. Type the PIN.")
+	if err := s.checkTyped(token, pin); err != nil {
+		return err
 	}
 	if err := s.do(begun); err != nil {
 		return err
@@ -135,6 +135,22 @@ func (s *Session) keyFor(ctx context.Context, token hsm.Token, act Act) (tuf.Key
 		return tuf.Key{}, state.rule("key", fmt.Sprintf("slot %s holds another key than the one that signs %s", act.Slot, act), "Look at the token again.")
 	}
 	return tuf.Key{}, hsm.ErrNoKey
+}
+
+// checkTyped refuses what cannot be the token's PIN before a try is spent on it.
+func (s *Session) checkTyped(token hsm.Token, pin *hsm.PIN) error {
+	if !pin.Complete() {
+		return s.State().rule("pin", fmt.Sprintf("a PIN has at least %d characters", hsm.MinPIN), "Nothing was sent to the token. Type the PIN.")
+	}
+	keeper, ok := token.(hsm.Keeper)
+	if !ok || !pin.Factory() {
+		return nil
+	}
+	if told := keeper.Secrets(); told.Told && !told.PIN.Factory {
+		return s.State().rule("pin", fmt.Sprintf("that is the PIN that new YubiKeys come with, and token %d says that it has another", token.Info().Serial),
+			"Nothing was sent to the token and no try was lost. Type the PIN that its holder chose when it was enrolled.")
+	}
+	return nil
 }
 
 // checkTries guards the last try: a blocked token is out of the ceremony.

@@ -70,6 +70,8 @@ func (w *world) events(kind string) []Event {
 	return events
 }
 
+// Alice mistypes her PIN, or pulls her token out while it works, or never touches it. One try at most
+// is gone, what was signed stays, and the ceremony goes on.
 func TestTokenThatDoesNotSignLosesNothing(t *testing.T) {
 	other := errors.New("transmission failed")
 	tests := []struct {
@@ -166,6 +168,8 @@ func TestTokenSwappedInTheReaderNeverSeesThePIN(t *testing.T) {
 	}
 }
 
+// Alice mistyped her PIN twice and picks up the next token that looks like hers. The one try that is left
+// is not spent before she has read the serial off its back.
 func TestLastTryWantsTheSerial(t *testing.T) {
 	w, s := signing(t, threePeople...)
 	v := w.visitor(s, "Alice")
@@ -183,6 +187,7 @@ func TestLastTryWantsTheSerial(t *testing.T) {
 	}
 }
 
+// Between the look and the PIN somebody blocks Alice's token elsewhere. Her PIN is not asked for, nor sent.
 func TestBlockedTokenIsToldBeforeThePINIsAsked(t *testing.T) {
 	w, s := signing(t, threePeople...)
 	approved := w.visitor(s, "Alice")
@@ -197,11 +202,12 @@ func TestBlockedTokenIsToldBeforeThePINIsAsked(t *testing.T) {
 	if err := s.Sign(context.Background(), approved, approved.Acts[0], testPIN(t, freshPIN), 0); !errors.Is(err, hsm.ErrBlocked) {
 		t.Errorf("error is %v, want ErrBlocked", err)
 	}
-	if fails := w.events(SignBegun{}.Kind()); len(fails) != 0 {
+	if fails := w.events(SignBegun{}.Kind()); len(fails) != 0 || w.owned["Alice"].signed != 0 {
 		t.Error("the token was asked all the same")
 	}
 }
 
+// Alice presses Enter before she has typed anything.
 func TestShortPINIsNotSent(t *testing.T) {
 	w, s := signing(t, threePeople...)
 	v := w.visitor(s, "Alice")

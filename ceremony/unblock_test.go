@@ -126,17 +126,22 @@ func TestWrongPUKsAreCountedAndTheLastIsGuarded(t *testing.T) {
 	}
 }
 
+// Alice asks for the PUK although her PIN works; later, with the PIN blocked, she wants a new one that
+// everybody would guess. No try of the PUK is spent on either.
 func TestNoPUKIsSentWithoutNeed(t *testing.T) {
 	w, s, _ := atSign(t)
-	v := w.visitorAt(s, "Alice")
-	if err := s.Unblock(context.Background(), v, testPIN(t, freshPUK), testPIN(t, "161803"), 0); ruleOf(err) != "pin" {
+	v := w.visitorAt(s, "Carol") // the personality that tells its tries
+	if err := s.Unblock(context.Background(), v, testPIN(t, "99999999"), testPIN(t, "161803"), 0); ruleOf(err) != "pin" {
 		t.Errorf("a PIN that is not blocked: %v", err)
 	}
-	w.block(s, "Alice")
-	v = w.visitorAt(s, "Alice")
+	w.block(s, "Carol")
+	v = w.visitorAt(s, "Carol")
 	var weak *hsm.WeakError
-	if err := s.Unblock(context.Background(), v, testPIN(t, freshPUK), testPIN(t, "111111"), 0); !errors.As(err, &weak) {
+	if err := s.Unblock(context.Background(), v, testPIN(t, "99999999"), testPIN(t, "111111"), 0); !errors.As(err, &weak) {
 		t.Errorf("a weak new PIN: %v", err)
+	}
+	if puk := w.visitorAt(s, "Carol").Guard.PUK; puk.Left != puk.Most {
+		t.Errorf("%d of %d tries of the PUK are left", puk.Left, puk.Most)
 	}
 	if n := len(w.events(UnblockBegun{}.Kind())); n != 0 {
 		t.Errorf("%d were begun", n)

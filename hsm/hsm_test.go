@@ -115,6 +115,9 @@ func TestPINTyping(t *testing.T) {
 	if !p.Equal(same) || p.Equal(mustPIN(t, "1234567")) || p.Equal(mustPIN(t, "12345678")) {
 		t.Fatal("compares wrong")
 	}
+	if !mustPIN(t, "123456").Factory() || same.Factory() || new(PIN).Factory() {
+		t.Fatal("takes another PIN for the factory's, or the factory's for another")
+	}
 	seen := p.Reveal()
 	p.Wipe()
 	if p.Len() != 0 || p.Complete() || !bytes.Equal(seen, make([]byte, len(seen))) {

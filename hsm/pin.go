@@ -119,6 +119,11 @@ func (p *PIN) Equal(q *PIN) bool {
 	return subtle.ConstantTimeCompare(p.Reveal(), q.Reveal()) == 1
 }
 
+// Factory reports whether it is the PIN that new YubiKeys come with.
+func (p *PIN) Factory() bool {
+	return subtle.ConstantTimeCompare(p.Reveal(), []byte("123456")) == 1
+}
+
 // Wipe forgets the PIN. A nil PIN may be wiped.
 func (p *PIN) Wipe() {
 	if p != nil && p.behind != nil {

@@ -207,16 +207,21 @@ func TestAOneTimePasswordIsThrownAway(t *testing.T) {
 	}
 }
 
+// Bob types a digit too many.
 func TestALongPINIsThrownAwayAndSaid(t *testing.T) {
 	s, r := ready(t)
 	s.typed("123456789")
 	s.sees("at most 8 characters")
+	if calls(r, "Sign") != 0 {
+		t.Error("a part of it was sent")
+	}
 	s.typed("271828", "enter")
 	if calls(r, "Sign") != 2 {
 		t.Errorf("the right PIN did not sign:\n%s", s.view())
 	}
 }
 
+// Bob has his PIN in the clipboard.
 func TestAPINIsNeverPasted(t *testing.T) {
 	s, r := ready(t)
 	s.send(tea.PasteMsg{Content: "271828"})
@@ -248,6 +253,7 @@ func TestTheAskedForWordsAreMasked(t *testing.T) {
 	}
 }
 
+// Bob mistyped his PIN twice at home. The last try is not sent before he has typed the token's serial.
 func TestTheLastTryWantsTheSerial(t *testing.T) {
 	r := roomtest.Rotation()
 	r.Tokens[1].Retries = 1
@@ -265,6 +271,7 @@ func TestTheLastTryWantsTheSerial(t *testing.T) {
 	}
 }
 
+// Bob mistypes his PIN and hammers Enter: what was refused once is not sent again.
 func TestAPINAfterARefusalIsAskedForAgain(t *testing.T) {
 	s, r := ready(t)
 	s.typed("000000", "enter")

@@ -49,6 +49,7 @@ func TestSecretsByFirmware(t *testing.T) {
 	}
 }
 
+// A token comes fresh from its box. That its PIN is the factory's is read, not found out by typing it.
 func TestAFactoryPINIsSeenAndNeverTried(t *testing.T) {
 	card, err := virtual.NewCard(virtual.Options{Serial: 77})
 	if err != nil {
@@ -142,6 +143,7 @@ func TestAChangedPUKIsAskedFor(t *testing.T) {
 	}
 }
 
+// A keyholder wants a PIN that everybody guesses, or the same secret twice. The token hears nothing of it.
 func TestWeakSecretsAreRefusedBeforeAnythingIsSent(t *testing.T) {
 	card, reader := insert(t, "5.7.1")
 	token := open(t, reader)
@@ -177,6 +179,7 @@ func TestWeakSecretsAreRefusedBeforeAnythingIsSent(t *testing.T) {
 	}
 }
 
+// Carol changes her PIN and mistypes the present one first: one try is gone, and the right one gives it back.
 func TestChangingThePIN(t *testing.T) {
 	_, token := enrolled(t, "5.7.1")
 	k := keeper(t, token)
@@ -221,6 +224,8 @@ func TestABlockedPINIsUnblockedByThePUK(t *testing.T) {
 	}
 }
 
+// Dana found a PUK in the wrong envelope and types it three times: each try is told, the third is the last, and a
+// fourth changes nothing.
 func TestABlockedPUKIsTold(t *testing.T) {
 	_, reader := insert(t, "5.7.1")
 	k := keeper(t, open(t, reader))

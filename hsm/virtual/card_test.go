@@ -48,6 +48,8 @@ func TestPINPolicies(t *testing.T) {
 	})
 }
 
+// A wrong PIN, the right one, three wrong ones, the right one too late, and the PUK: a card counts as
+// a YubiKey does, and asking for the count costs nothing.
 func TestPINTries(t *testing.T) {
 	p := play(t, "5.4.3")
 	public := p.generate(0x9c, pinAlways, policyNever)
