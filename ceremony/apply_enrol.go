@@ -15,7 +15,7 @@ func (e EnrolBegun) apply(s *State) error {
 	if err := s.checkEnrol(e.Holder, e.Serial); err != nil {
 		return err
 	}
-	s.enrolling = with(s.enrolling, e.Serial, e.Holder)
+	s.enrolling = with(s.enrolling, e.Serial, e)
 	s.enrolTries = with(s.enrolTries, e.Serial, s.enrolTries[e.Serial]+1)
 	return nil
 }
@@ -50,7 +50,7 @@ func (e Enrolled) apply(s *State) error {
 	}
 	serial := e.Evidence.Serial
 	begun, ok := s.enrolling[serial]
-	if !ok || !s.people[i].is(begun) {
+	if !ok || !s.people[i].is(begun.Holder) {
 		return s.rule("order", fmt.Sprintf("token %d was not asked for a key for %s", serial, e.Holder), "")
 	}
 	if err := s.checkEnrol(e.Holder, serial); err != nil {
@@ -180,7 +180,7 @@ func AsRecorded(t transfer.Evidence) Evidence {
 
 func (e EnrolFailed) apply(s *State) error {
 	begun, ok := s.enrolling[e.Serial]
-	if !ok || samePerson(begun) != samePerson(e.Holder) {
+	if !ok || samePerson(begun.Holder) != samePerson(e.Holder) {
 		return s.rule("order", fmt.Sprintf("token %d was not asked for a key for %s", e.Serial, e.Holder), "")
 	}
 	return nil // the token may hold a new key all the same: the next try takes it

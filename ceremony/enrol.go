@@ -92,6 +92,7 @@ func (s *Session) enrol(ctx context.Context, v Visitor, e Enrolling) error {
 	if err := s.checkBlank(token, keys, e); err != nil {
 		return err
 	}
+	begun.Had = keyInSlot(keys)
 	if err := s.do(begun); err != nil {
 		return err
 	}
@@ -114,8 +115,10 @@ func (s *Session) takeLeft(ctx context.Context, token hsm.Token, e Enrolling, ke
 }
 
 // left finds the key that an enrolment which was cut off left on a token, and for whom it was made; "" where there is none.
+// A card of another maker does not say that it made its key itself: what it holds could have been put there while it
+// lay about, and to make it anew costs no signature. So such a key is not taken, whatever people decided on its origin.
 func (s State) left(serial uint32, keys []hsm.Key) (hsm.Key, string) {
-	holder, ok := s.enrolling[serial]
+	begun, ok := s.enrolling[serial]
 	if !ok {
 		return hsm.Key{}, ""
 	}
@@ -128,10 +131,23 @@ func (s State) left(serial uint32, keys []hsm.Key) (hsm.Key, string) {
 		return hsm.Key{}, "" // a kind of key that no role can have was not left by us
 	}
 	_, taken := s.holderOf(key.SPKI)
-	if !k.Generated || k.Holder != holder || taken || algorithmOf(key) != s.bundle.Plan.Algorithm {
+	if !k.Generated || k.Holder != begun.Holder || key.ID == begun.Had || taken || algorithmOf(key) != s.bundle.Plan.Algorithm {
 		return hsm.Key{}, ""
 	}
-	return k, holder
+	return k, begun.Holder
+}
+
+// keyInSlot is the keyid of the key that an enrolment writes over, "" for an empty slot or a key that no role can have.
+func keyInSlot(keys []hsm.Key) string {
+	k, ok := signatureKey(keys)
+	if !ok {
+		return ""
+	}
+	key, err := tuf.NewKey(k.Public)
+	if err != nil {
+		return ""
+	}
+	return key.ID
 }
 
 func signatureKey(keys []hsm.Key) (hsm.Key, bool) {

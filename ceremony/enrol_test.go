@@ -138,6 +138,31 @@ func TestOccupiedTokenIsErasedOnlyByItsSerial(t *testing.T) {
 	}
 }
 
+// Alice gives up the old key of her token, and the light goes out before the token has made a new one. What was to be
+// destroyed is not taken for the new key, though the token made it and it bears her name.
+func TestTheKeyThatWasGivenUpIsNotTaken(t *testing.T) {
+	w, s := enrolling(t)
+	alice := w.owned["Alice"]
+	if _, err := alice.Enrol(context.Background(), hsm.Enrolment{Holder: "Alice", CurrentPIN: testPIN(t, "123456")}); err != nil {
+		t.Fatal(err)
+	}
+	old := alice.key
+	alice.failEnrol = hsm.ErrRemoved
+	if err := w.enrolOne(s, "Alice", "Alice", 1000); !errors.Is(err, hsm.ErrRemoved) {
+		t.Fatal(err)
+	}
+	v, err := s.Look(context.Background(), alice.info.Reader)
+	if err != nil || v.Left != "" || !v.Stray {
+		t.Errorf("left for %q, stray %v, %v", v.Left, v.Stray, err)
+	}
+	if err := w.enrolOne(s, "Alice", "Alice", 0); !errors.Is(err, hsm.ErrOccupied) {
+		t.Errorf("error is %v, want that the slot is occupied", err)
+	}
+	if err := w.enrolOne(s, "Alice", "Alice", 1000); err != nil || alice.key.Equal(old) {
+		t.Errorf("%v; the old key is there: %v", err, alice.key.Equal(old))
+	}
+}
+
 // The key on a token that was asked for one may be taken without a new one
 // being made. It must not be a way to slip in a key from elsewhere.
 func TestOnlyTheKeyOfACutOffEnrolmentIsTaken(t *testing.T) {

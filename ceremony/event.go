@@ -65,6 +65,7 @@ type RollCalled struct{}
 type EnrolBegun struct {
 	Holder string `json:"holder"`
 	Serial uint32 `json:"serial"`
+	Had    string `json:"had,omitempty"` // the keyid of the key in its slot, which its holder gave up
 }
 
 // Enrolled says that a holder's token has made its key and can use it.

@@ -18,6 +18,7 @@ type Visitor struct {
 	Counts bool        // a key in it counts in this ceremony, and is not to be lost
 	Backup bool        // its key is the second one of its holder, who counts once
 	Left   string      // for whom a cut-off enrolment of this ceremony made the key in it, which Enrol takes; else ""
+	Stray  bool        // an enrolment of this ceremony was begun on it and cut off, and nothing shows that the key in it is from then
 	Guard  hsm.Secrets // what it says of its PIN and PUK; zero where it says nothing
 	Blank  bool        // 9c is empty
 	Acts   []Act       // what it may sign now, in signing order
@@ -98,6 +99,8 @@ func (s State) visitor(reader string, info hsm.Info, keys []hsm.Key) Visitor {
 	if _, holder := s.left(info.Serial, keys); holder != "" {
 		v.Holder, v.Left = holder, holder
 	}
+	_, begun := s.enrolling[info.Serial]
+	v.Stray = begun && v.Left == "" && !v.Blank && !v.Counts
 	v.Why = s.why(v, counted)
 	if v.Why != "" {
 		v.Acts = nil

@@ -410,7 +410,7 @@ func (d *drama) sensibleEnrolment() Event {
 		if p.Presence != Here {
 			return Arrived{Holder: p.Name}
 		}
-		if samePerson(d.state.enrolling[serialOf(p.Name)]) != samePerson(p.Name) { // chance may have asked the token for somebody else
+		if samePerson(d.state.enrolling[serialOf(p.Name)].Holder) != samePerson(p.Name) { // chance may have asked the token for somebody else
 			return EnrolBegun{Holder: p.Name, Serial: serialOf(p.Name)}
 		}
 		return d.enrolled(p.Name, d.freeKey(p.Name))

@@ -32,6 +32,7 @@ type softToken struct {
 	signed    int               // signatures made so far, without the proof that the key works
 
 	failSign  error  // the next Sign fails so, before it has signed
+	failEnrol error  // the next Enrol fails so, before it has made a key
 	failAfter error  // the next Sign or Enrol fails so, after it has worked
 	failOpen  error  // the next Open fails so
 	onSign    func() // called while a signature is made
@@ -108,6 +109,9 @@ func (t *softToken) Sign(_ context.Context, pin *hsm.PIN, slot hsm.Slot, digest 
 func (t *softToken) Enrol(_ context.Context, e hsm.Enrolment) (hsm.Key, error) {
 	if t.key != nil && e.Erase != t.info.Serial {
 		return hsm.Key{}, hsm.ErrOccupied
+	}
+	if err := take(&t.failEnrol); err != nil {
+		return hsm.Key{}, err
 	}
 	if err := t.verify(e.CurrentPIN); err != nil {
 		return hsm.Key{}, err

@@ -53,7 +53,7 @@ type State struct {
 	broken     []policy.Violation
 	people     []person
 	enrolTries map[uint32]int        // serial → how often it was asked for a key
-	enrolling  map[uint32]string     // serial → holder: a key may be on the token, but is not enrolled
+	enrolling  map[uint32]EnrolBegun // by serial: a key may be on the token, but is not enrolled
 	unblocking map[uint32]bool       // serials of tokens that were shown a PUK
 	documents  []document            // empty before freeze
 	signing    map[keyRole]uint32    // keyid and role → serial of the token that was asked to sign

@@ -347,6 +347,14 @@ func scenes() []scene {
 			s.insert(r, 1)
 			return s
 		}},
+		{"enrolment stray key", func(t *testing.T) *stand {
+			r := roomtest.Genesis()
+			r.At = ceremony.StepEnrolment
+			r.Tokens[1].Blank, r.Tokens[1].Stray = false, true
+			s := hold(t, r, r.Tray())
+			s.insert(r, 1)
+			return s
+		}},
 		{"roll call blocked", func(t *testing.T) *stand {
 			r := roomtest.Rotation()
 			r.At = ceremony.StepRollCall

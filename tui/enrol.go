@@ -130,6 +130,9 @@ func (s *enrolScreen) tokenPage(w int) Page {
 	if v.Left != "" {
 		p.Lines = append(append(p.Lines, para(w, 0, plain, say.Left(*v))...), blank)
 	}
+	if v.Stray {
+		p.Lines = append(append(p.Lines, para(w, 0, plain, say.Stray(*v))...), blank)
+	}
 	if erases(*v) {
 		p.Lines = append(p.Lines, noticeLines(w, say.Notice{
 			What: text.Clean("This token already holds a key. Going on destroys that key for ever."),

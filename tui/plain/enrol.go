@@ -158,6 +158,9 @@ func (d *dialogue) mayEnrol(holder string, v ceremony.Visitor) (uint32, bool, er
 		ok, err := d.yes("Shall it make %s's key?", holder)
 		return 0, ok, err
 	}
+	if v.Stray {
+		d.print(say.Stray(v))
+	}
 	typed, err := d.free("Slot 9c holds a key, which would be lost for ever. Type the token's serial to lose it, or no")
 	if err != nil {
 		return 0, false, err

@@ -47,6 +47,12 @@ func Left(v ceremony.Visitor) text.Safe {
 		"Its PIN is the new one that it was given then.", v.Info.Serial, v.Left)
 }
 
+// Stray says why the key on a token that was asked for one is not taken.
+func Stray(v ceremony.Visitor) text.Safe {
+	return text.F("An enrolment was begun on token %d and cut off. Nothing shows that the key in it is the one that it made then, so it is not taken. "+
+		"It counts nowhere here: to have a new one made in its place costs no signature.", v.Info.Serial)
+}
+
 // MadeFirst says that a token is not the backup of its holder, whose first key it has made.
 func MadeFirst(v ceremony.Visitor, holder string) text.Safe {
 	return text.F("Token %d has made %s's first key. Take it out, and put in the backup.", v.Info.Serial, holder)

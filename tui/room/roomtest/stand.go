@@ -41,6 +41,7 @@ type Token struct {
 	PUKTries int
 	Blank    bool
 	Left     string // for whom a cut-off enrolment made its key
+	Stray    bool   // an enrolment was cut off, and its key is not known to be from then
 	In       bool
 }
 

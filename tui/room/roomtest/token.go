@@ -56,6 +56,7 @@ func (s *Session) Look(_ context.Context, r string) (ceremony.Visitor, error) {
 		Info:  hsm.Info{Serial: t.Serial, Firmware: "5.7.1", Reader: r, Retries: t.Retries},
 		Guard: hsm.Secrets{Told: true, PIN: hsm.Tries{Left: t.Retries, Most: 3}, PUK: hsm.Tries{Left: t.pukTries(), Most: 3, Factory: t.PUK == ""}},
 	}
+	v.Stray = t.Stray
 	if t.Left != "" {
 		v.Holder, v.Left = t.Left, t.Left
 	}
