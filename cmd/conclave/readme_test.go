@@ -3,10 +3,13 @@ package main
 import (
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"conclave/ceremony/tuf"
 )
 
 // TestReadmeStory runs the first console lines of the README one after the other, as a reader would.
@@ -15,26 +18,38 @@ func TestReadmeStory(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	self, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir, bin := t.TempDir(), t.TempDir()
-	if err := os.Symlink(self, bin+"/conclave"); err != nil { // testscript makes this name the program
-		t.Fatal(err)
-	}
+	run := newShell(t, t.TempDir())
 	ran := 0
 	for _, line := range consoleBlocks(string(raw))[0] {
-		cmd := exec.Command("sh", "-c", line)
-		cmd.Dir = dir
-		cmd.Env = append(os.Environ(), "PATH="+bin+":"+os.Getenv("PATH"))
-		if out, err := cmd.CombinedOutput(); err != nil {
-			t.Fatalf("$ %s\n%s\n%v", line, out, err)
-		}
+		run(line)
 		ran++
 	}
 	if ran < 8 {
 		t.Errorf("only %d lines were run: the story has moved", ran)
+	}
+}
+
+// newShell returns what runs a line in dir, where conclave is this program, and answers what it prints.
+func newShell(t *testing.T, dir string) func(line string) string {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	bin := t.TempDir()
+	if err := os.Symlink(self, bin+"/conclave"); err != nil { // testscript makes this name the program
+		t.Fatal(err)
+	}
+	return func(line string) string {
+		t.Helper()
+		cmd := exec.Command("sh", "-c", line)
+		cmd.Dir = dir
+		cmd.Env = append(os.Environ(), "PATH="+bin+":"+os.Getenv("PATH"))
+		out, err := cmd.CombinedOutput()
+		if err != nil {
+			t.Fatalf("$ %s\n%s\n%v", line, out, err)
+		}
+		return string(out)
 	}
 }
 
@@ -99,4 +114,38 @@ func TestReadmeListsExitCodes(t *testing.T) {
 			t.Errorf("the README does not explain exit code %s", code)
 		}
 	}
+}
+
+// TestTheExampleOfPushRunsAsItStands runs the example of "conclave publish push --help" on the first bundle of a rehearsal, whose
+// store, memory and pin are as on the day before.
+func TestTheExampleOfPushRunsAsItStands(t *testing.T) {
+	if testing.Short() {
+		t.Skip("a whole rehearsal")
+	}
+	dir := filepath.Join(t.TempDir(), "play")
+	newShell(t, filepath.Dir(dir))("conclave rehearse play --auto")
+	run := newShell(t, dir)
+	help := run("conclave publish push --help")
+	_, example, _ := strings.Cut(help, "Examples:\n")
+	example, _, found := strings.Cut(example, "\n\n")
+	if !found || !strings.Contains(example, "conclave publish push ") {
+		t.Fatalf("there is no example:\n%s", help)
+	}
+	run("rm -r repository/metadata repository/targets online/state online/pinned.root.json && cp bundles/root-1+targets-1.complete.bundle.json .")
+	root, err := os.ReadFile(filepath.Join(dir, "trusted/1.root.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	doc, err := tuf.Parse(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	words := strings.Join(doc.Digest().Words(), " ") + "\n"
+	if err := os.WriteFile(filepath.Join(dir, "printed-words"), []byte(words), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if out := run(example); !strings.Contains(out, "published: root 1\n") || !strings.Contains(out, "published: timestamp 1\n") {
+		t.Errorf("$ %s\n%s", example, out)
+	}
+	run("cmp trusted/1.root.json online/pinned.root.json")
 }

@@ -102,6 +102,10 @@ func (e *examination) create(ctx context.Context) error {
 	return err
 }
 
+// unblock is what stands between a bucket and the public at Amazon.
+const unblock = "Amazon's Block Public Access stands in the way, of the bucket or of the whole account: " +
+	"an administrator takes it off (s3:PutBucketPublicAccessBlock, s3:PutBucketPolicy); or let a CDN read the bucket, and say --private"
+
 // open lets everybody read a bucket that was made here. Whatever else a bucket holds may be private: others are left alone.
 func (e *examination) open(ctx context.Context) {
 	if !e.created || !e.o.Public {
@@ -114,7 +118,11 @@ func (e *examination) open(ctx context.Context) {
 	if err == nil {
 		_, err = e.b.api.PutBucketPolicy(ctx, &s3.PutBucketPolicyInput{Bucket: &e.b.place.Bucket, Policy: &text})
 	}
-	if err != nil {
+	switch {
+	case statusOf(err) == http.StatusForbidden:
+		e.find("public reading", Failed, "the server refuses (403) to let everybody read the bucket", unblock)
+		return
+	case err != nil:
 		e.failed("public reading", Failed, fmt.Errorf("let everybody read the bucket: %w", e.b.explain(actSwap, err)))
 		return
 	}
@@ -291,7 +299,7 @@ func (e *examination) access(ctx context.Context) {
 			state = Failed
 		}
 		e.find("public access", state, fmt.Sprintf("clients cannot read it without credentials (%d)", there),
-			`"conclave publish policy" prints a policy for public reading; behind a CDN with an identity of its own, say --private`)
+			`"conclave publish policy" prints a policy for public reading, for which Amazon's Block Public Access must be off; behind a CDN with an identity of its own, say --private`)
 	default:
 		e.find("public access", Fine, "anybody can read it", "")
 		e.missingInPublic(ctx)
