@@ -4,6 +4,7 @@ package publish_test
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"io"
 	"net/http"
@@ -108,29 +109,65 @@ func TestExamineSaysWhatIsWrongAndWhatToDo(t *testing.T) {
 		"a clock that differs by an hour": {date(func(h http.Header) {
 			h.Set("Date", time.Now().Add(-time.Hour).UTC().Format(http.TimeFormat))
 		}), false, publish.ExamineOptions{}, "clock", publish.Failed, "differs from the server's by 1h0m"},
-		"a server that does not tell the time": {date(func(h http.Header) { h["Date"] = nil }),
-			false, publish.ExamineOptions{}, "clock", publish.Skipped, "does not tell the time"},
-		"a bucket in another region": {refuses(301, "PermanentRedirect", func(r *http.Request) bool { return r.Method == http.MethodHead }),
-			false, publish.ExamineOptions{}, "bucket", publish.Failed, "in another region: put ?region=REGION"},
-		"a bucket that keeps no versions": {impostor{},
-			true, publish.ExamineOptions{}, "versions", publish.Warning, "are not kept: turn versioning on"},
-		"versions that nobody tells of": {refuses(403, "AccessDenied", asks(http.MethodGet, "versioning")),
-			false, publish.ExamineOptions{}, "versions", publish.Skipped, "403"},
-		"versions that may not be turned on": {refuses(403, "AccessDenied", asks(http.MethodPut, "versioning")),
-			true, publish.ExamineOptions{Prepare: true}, "versions", publish.Warning, "turn versioning on: replace: the store refuses access"},
-		"a server without conditions": {refuses(501, "NotImplemented", func(r *http.Request) bool { return r.Header.Get("If-None-Match") != "" }),
-			false, publish.ExamineOptions{}, "create-only writes", publish.Failed, "does not know conditional writes (501)"},
-		"a policy that lets nothing be replaced": {refuses(403, "AccessDenied", func(r *http.Request) bool { return r.Header.Get("If-Match") != "" }),
-			false, publish.ExamineOptions{}, "compare-and-swap", publish.Skipped, "lets nothing but the timestamp be replaced"},
+		"a server that does not tell the time": {
+			date(func(h http.Header) { h["Date"] = nil }),
+			false,
+			publish.ExamineOptions{},
+			"clock", publish.Skipped, "does not tell the time",
+		},
+		"a bucket in another region": {
+			refuses(301, "PermanentRedirect", func(r *http.Request) bool { return r.Method == http.MethodHead }),
+			false,
+			publish.ExamineOptions{},
+			"bucket", publish.Failed, "in another region: put ?region=REGION",
+		},
+		"a bucket that keeps no versions": {
+			impostor{},
+			true,
+			publish.ExamineOptions{},
+			"versions", publish.Warning, "are not kept: turn versioning on",
+		},
+		"versions that nobody tells of": {
+			refuses(403, "AccessDenied", asks(http.MethodGet, "versioning")),
+			false,
+			publish.ExamineOptions{},
+			"versions", publish.Skipped, "403",
+		},
+		"versions that may not be turned on": {
+			refuses(403, "AccessDenied", asks(http.MethodPut, "versioning")),
+			true,
+			publish.ExamineOptions{Prepare: true},
+			"versions", publish.Warning, "turn versioning on: replace: the store refuses access",
+		},
+		"a server without conditions": {
+			refuses(501, "NotImplemented", func(r *http.Request) bool { return r.Header.Get("If-None-Match") != "" }),
+			false,
+			publish.ExamineOptions{},
+			"create-only writes", publish.Failed, "does not know conditional writes (501)",
+		},
+		"a policy that lets nothing be replaced": {
+			refuses(403, "AccessDenied", func(r *http.Request) bool { return r.Header.Get("If-Match") != "" }),
+			false,
+			publish.ExamineOptions{},
+			"compare-and-swap", publish.Skipped, "lets nothing but the timestamp be replaced",
+		},
 		"a web server that finds everything": {impostor{change: func(r *http.Request, a *answer) {
 			if isMissingRoot(r) && r.Header.Get("Authorization") == "" {
 				a.status = http.StatusOK
 			}
 		}}, false, publish.ExamineOptions{}, "missing objects in public", publish.Failed, "clients get 200 instead of 404"},
-		"credentials that may delete nothing": {refuses(403, "AccessDenied", func(r *http.Request) bool { return r.Method == http.MethodDelete }),
-			false, publish.ExamineOptions{}, "scratch objects", publish.Fine, "may delete nothing, as it should be"},
-		"a bucket that nobody may read": {refuses(403, "AccessDenied", func(r *http.Request) bool { return r.Header.Get("Authorization") == "" }),
-			false, publish.ExamineOptions{Public: true}, "public access", publish.Failed, "cannot read it without credentials (403): \"conclave publish policy\" prints a policy for public reading, for which Amazon's Block Public Access must be off"},
+		"credentials that may delete nothing": {
+			refuses(403, "AccessDenied", func(r *http.Request) bool { return r.Method == http.MethodDelete }),
+			false,
+			publish.ExamineOptions{},
+			"scratch objects", publish.Fine, "may delete nothing, as it should be",
+		},
+		"a bucket that nobody may read": {
+			refuses(403, "AccessDenied", func(r *http.Request) bool { return r.Header.Get("Authorization") == "" }),
+			false,
+			publish.ExamineOptions{Public: true},
+			"public access", publish.Failed, "cannot read it without credentials (403): \"conclave publish policy\" prints a policy for public reading, for which Amazon's Block Public Access must be off",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := newBucket(t)
@@ -170,15 +207,14 @@ func TestANewBucketIsOpenedPastTheBlockOfPublicAccess(t *testing.T) {
 	s := startServer(t)
 	for name, c := range map[string]struct {
 		account bool
-		bucket  string
 		state   publish.State
 		says    string
 	}{
-		"the bucket's block": {false, "blocked-itself", publish.Changed, "everybody may read"},
-		"the account's too":  {true, "blocked-by-the-account", publish.Failed, "(403) to let everybody read the bucket: Amazon's Block Public Access stands in the way"},
+		"the bucket's block": {false, publish.Changed, "everybody may read"},
+		"the account's too":  {true, publish.Failed, "(403) to let everybody read the bucket: Amazon's Block Public Access stands in the way"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			b := &bucket{t: t, server: s, name: c.bucket, api: s.client(rootAccess, rootSecret)}
+			b := &bucket{t: t, server: s, name: "blocked-" + strings.ToLower(rand.Text()), api: s.client(rootAccess, rootSecret)}
 			blocked := true
 			amazon := impostor{instead: func(r *http.Request, _ []byte) *answer {
 				switch {
