@@ -23,8 +23,8 @@ func withBackup(t *testing.T) (*world, Genesis) {
 	return w, g
 }
 
-// backedUp is that ceremony at sign.
-func backedUp(t *testing.T) (*world, *Session) {
+// firstTokens is that ceremony when everybody's first token has made its key.
+func firstTokens(t *testing.T) (*world, *Session) {
 	t.Helper()
 	w, g := withBackup(t)
 	b, err := PlanGenesis(g, w.now)
@@ -37,6 +37,13 @@ func backedUp(t *testing.T) (*world, *Session) {
 			t.Fatal(err)
 		}
 	}
+	return w, s
+}
+
+// backedUp is that ceremony at sign.
+func backedUp(t *testing.T) (*world, *Session) {
+	t.Helper()
+	w, s := firstTokens(t)
 	if p := s.State().Participants()[0]; p.Enrolled || !p.Backup {
 		t.Fatalf("after her first token: %+v", p)
 	}
@@ -156,17 +163,7 @@ func TestBackupStandsInForTheFirstToken(t *testing.T) {
 }
 
 func TestBackupThatDoesNotComeIsLeftOutAndItsHolderStays(t *testing.T) {
-	w, g := withBackup(t)
-	b, err := PlanGenesis(g, w.now)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := w.until(w.begin(b, nil), StepEnrolment)
-	for _, name := range fivePeople {
-		if err := w.enrolOn(s, name, w.owned[name]); err != nil {
-			t.Fatal(err)
-		}
-	}
+	w, s := firstTokens(t)
 	if err := s.Drop("Alice", "the second token is still on its way", []string{"Olga", "Pat"}); err != nil {
 		t.Fatal(err)
 	}

@@ -235,6 +235,39 @@ type scene struct {
 	play func(t *testing.T) *stand
 }
 
+// rotationAt plays on in a change of keys that stands at step.
+func rotationAt(step ceremony.Step, play func(*stand, *roomtest.Session)) func(*testing.T) *stand {
+	return func(t *testing.T) *stand {
+		r := roomtest.Rotation()
+		s := at(t, r, step)
+		play(s, r)
+		return s
+	}
+}
+
+// genesisAt plays on in a genesis that stands at step, with a tray of tokens.
+func genesisAt(step ceremony.Step, play func(*stand, *roomtest.Session)) func(*testing.T) *stand {
+	return func(t *testing.T) *stand {
+		r := roomtest.Genesis()
+		r.At = step
+		s := hold(t, r, r.Tray())
+		play(s, r)
+		return s
+	}
+}
+
+// nothing is done in a scene whose beginning is worth seeing.
+func nothing(*stand, *roomtest.Session) {}
+
+// typedSecrets types what an enrolment asks for, up to the last Enter.
+func (s *stand) typedSecrets() {
+	s.t.Helper()
+	for _, secret := range []string{"123456", "271828", "271828", "31415926"} {
+		s.typed(secret, "enter")
+	}
+	s.typed("31415926")
+}
+
 func scenes() []scene {
 	rotation := roomtest.Rotation
 	return []scene{
@@ -264,33 +297,23 @@ func scenes() []scene {
 			s.typed("alice", "enter")
 			return s
 		}},
-		{"roll call", func(t *testing.T) *stand {
-			r := rotation()
-			s := at(t, r, ceremony.StepRollCall)
+		{"roll call", rotationAt(ceremony.StepRollCall, func(s *stand, r *roomtest.Session) {
 			s.insert(r, 1)
 			s.key("up", "h", "a")
-			return s
-		}},
-		{"roll call stranger", func(t *testing.T) *stand {
-			r := rotation()
-			s := at(t, r, ceremony.StepRollCall)
+		})},
+		{"roll call stranger", rotationAt(ceremony.StepRollCall, func(s *stand, r *roomtest.Session) {
 			s.insert(r, 6)
-			return s
-		}},
+		})},
 		{"enrolment", func(t *testing.T) *stand {
 			r := roomtest.Genesis()
 			r.At = ceremony.StepEnrolment
 			return hold(t, r, r.Tray())
 		}},
-		{"enrolment token", func(t *testing.T) *stand {
-			r := roomtest.Genesis()
-			r.At = ceremony.StepEnrolment
-			s := hold(t, r, r.Tray())
+		{"enrolment token", genesisAt(ceremony.StepEnrolment, func(s *stand, r *roomtest.Session) {
 			s.insert(r, 0)
 			s.typed("123456", "enter")
 			s.typed("27")
-			return s
-		}},
+		})},
 		{"enrolment occupied", func(t *testing.T) *stand {
 			r := roomtest.Genesis()
 			r.At = ceremony.StepEnrolment
@@ -299,43 +322,25 @@ func scenes() []scene {
 			s.insert(r, 0)
 			return s
 		}},
-		{"enrolment touch", func(t *testing.T) *stand {
-			r := roomtest.Genesis()
-			r.At = ceremony.StepEnrolment
-			s := hold(t, r, r.Tray())
+		{"enrolment touch", genesisAt(ceremony.StepEnrolment, func(s *stand, r *roomtest.Session) {
 			s.insert(r, 0)
-			s.typed("123456", "enter")
-			s.typed("271828", "enter")
-			s.typed("271828", "enter")
-			s.typed("31415926", "enter")
-			s.typed("31415926")
+			s.typedSecrets()
 			s.keep = true
 			s.key("enter")
-			return s
-		}},
-		{"enrolment one done", func(t *testing.T) *stand {
-			r := roomtest.Genesis()
-			r.At = ceremony.StepEnrolment
-			s := hold(t, r, r.Tray())
+		})},
+		{"enrolment one done", genesisAt(ceremony.StepEnrolment, func(s *stand, r *roomtest.Session) {
 			s.insert(r, 0)
-			s.typed("123456", "enter")
-			s.typed("271828", "enter")
-			s.typed("271828", "enter")
-			s.typed("31415926", "enter")
-			s.typed("31415926", "enter")
-			return s
-		}},
+			s.typedSecrets()
+			s.key("enter")
+		})},
 		{"enrolment backup", func(t *testing.T) *stand {
 			r := roomtest.Genesis()
 			r.At = ceremony.StepEnrolment
 			r.Backups = map[string]bool{"Alice": true}
 			s := hold(t, r, r.Tray())
 			s.insert(r, 0)
-			s.typed("123456", "enter")
-			s.typed("271828", "enter")
-			s.typed("271828", "enter")
-			s.typed("31415926", "enter")
-			s.typed("31415926", "enter")
+			s.typedSecrets()
+			s.key("enter")
 			s.insert(r, 0)
 			return s
 		}},
@@ -416,42 +421,30 @@ func scenes() []scene {
 			r.Unsettled = []string{"policy"}
 			return hold(t, r, r.Tray())
 		}},
-		{"review 1", func(t *testing.T) *stand { return at(t, rotation(), ceremony.StepReview) }},
-		{"review 2", func(t *testing.T) *stand {
-			s := at(t, rotation(), ceremony.StepReview)
+		{"review 1", rotationAt(ceremony.StepReview, nothing)},
+		{"review 2", rotationAt(ceremony.StepReview, func(s *stand, _ *roomtest.Session) {
 			s.key("space")
-			return s
-		}},
-		{"review digest", func(t *testing.T) *stand {
-			s := at(t, rotation(), ceremony.StepReview)
+		})},
+		{"review digest", rotationAt(ceremony.StepReview, func(s *stand, _ *roomtest.Session) {
 			s.key("space", "space", "space")
-			return s
-		}},
-		{"review names", func(t *testing.T) *stand {
-			s := at(t, rotation(), ceremony.StepReview)
+		})},
+		{"review names", rotationAt(ceremony.StepReview, func(s *stand, _ *roomtest.Session) {
 			s.key("space", "space", "space", "space", "space", "space")
 			s.typed("Alice", "enter")
 			s.typed("bob", "enter")
 			s.typed("Zoe", "enter")
-			return s
-		}},
-		{"review find", func(t *testing.T) *stand {
-			s := at(t, rotation(), ceremony.StepReview)
+		})},
+		{"review find", rotationAt(ceremony.StepReview, func(s *stand, _ *roomtest.Session) {
 			s.key("/")
 			s.typed("77C019ab 3f9a")
-			return s
-		}},
-		{"review found", func(t *testing.T) *stand {
-			s := at(t, rotation(), ceremony.StepReview)
+		})},
+		{"review found", rotationAt(ceremony.StepReview, func(s *stand, _ *roomtest.Session) {
 			s.key("/")
 			s.typed("77C019ab 3f9a", "enter")
-			return s
-		}},
-		{"review details", func(t *testing.T) *stand {
-			s := at(t, rotation(), ceremony.StepReview)
+		})},
+		{"review details", rotationAt(ceremony.StepReview, func(s *stand, _ *roomtest.Session) {
 			s.key("d")
-			return s
-		}},
+		})},
 		{"review dropped", func(t *testing.T) *stand {
 			r := rotation()
 			r.Lost = []string{"A signature on root 5 by Alice's key 5cb89d3f was dropped: it does not verify, or that key has no say."}
@@ -486,19 +479,15 @@ func scenes() []scene {
 			s.key("c")
 			return s
 		}},
-		{"sign change cost", func(t *testing.T) *stand {
-			s := at(t, rotation(), ceremony.StepSign)
+		{"sign change cost", rotationAt(ceremony.StepSign, func(s *stand, _ *roomtest.Session) {
 			s.key("c")
 			s.fill("Grace:root", "Frank", "", "", "", "", "")
-			return s
-		}},
-		{"sign changed", func(t *testing.T) *stand {
-			s := at(t, rotation(), ceremony.StepSign)
+		})},
+		{"sign changed", rotationAt(ceremony.StepSign, func(s *stand, _ *roomtest.Session) {
 			s.key("c")
 			s.fill("Grace:root", "Frank", "", "", "", "", "")
 			s.fill("she came after all", "Olga", "Pat")
-			return s
-		}},
+		})},
 		{"sign table", func(t *testing.T) *stand {
 			r := rotation()
 			r.SignedWhen["Alice/root"], r.SignedWhen["Alice/targets"] = r.Clock, r.Clock
@@ -510,38 +499,26 @@ func scenes() []scene {
 			s.typed("271828", "enter")
 			return s
 		}},
-		{"sign words", func(t *testing.T) *stand {
-			r := rotation()
-			s := at(t, r, ceremony.StepSign)
+		{"sign words", rotationAt(ceremony.StepSign, func(s *stand, r *roomtest.Session) {
 			s.insert(r, 1)
 			s.typed(words(r, 0, 3)[0], "enter")
-			return s
-		}},
-		{"sign wrong word", func(t *testing.T) *stand {
-			r := rotation()
-			s := at(t, r, ceremony.StepSign)
+		})},
+		{"sign wrong word", rotationAt(ceremony.StepSign, func(s *stand, r *roomtest.Session) {
 			s.insert(r, 1)
 			s.typed("bison", "enter")
 			s.typed("bison", "enter")
 			s.typed("bison", "enter")
-			return s
-		}},
-		{"sign PIN", func(t *testing.T) *stand {
-			r := rotation()
-			s := at(t, r, ceremony.StepSign)
+		})},
+		{"sign PIN", rotationAt(ceremony.StepSign, func(s *stand, r *roomtest.Session) {
 			s.insert(r, 1)
 			s.sayWords(r)
 			s.typed("271")
-			return s
-		}},
-		{"sign PIN refused", func(t *testing.T) *stand {
-			r := rotation()
-			s := at(t, r, ceremony.StepSign)
+		})},
+		{"sign PIN refused", rotationAt(ceremony.StepSign, func(s *stand, r *roomtest.Session) {
 			s.insert(r, 1)
 			s.sayWords(r)
 			s.typed("000000", "enter")
-			return s
-		}},
+		})},
 		{"sign last try", func(t *testing.T) *stand {
 			r := rotation()
 			r.Tokens[1].Retries = 1
@@ -552,20 +529,15 @@ func scenes() []scene {
 			s.typed("271828", "enter")
 			return s
 		}},
-		{"sign touch", func(t *testing.T) *stand {
-			r := rotation()
-			s := at(t, r, ceremony.StepSign)
+		{"sign touch", rotationAt(ceremony.StepSign, func(s *stand, r *roomtest.Session) {
 			s.insert(r, 1)
 			s.sayWords(r)
 			s.typed("271828")
 			s.keep = true
 			s.key("enter")
 			s.mono = s.mono.Add(8 * time.Second)
-			return s
-		}},
-		{"sign pulled out", func(t *testing.T) *stand {
-			r := rotation()
-			s := at(t, r, ceremony.StepSign)
+		})},
+		{"sign pulled out", rotationAt(ceremony.StepSign, func(s *stand, r *roomtest.Session) {
 			s.insert(r, 1)
 			s.sayWords(r)
 			s.typed("271828")
@@ -579,8 +551,7 @@ func scenes() []scene {
 			for _, c := range s.late {
 				s.run(c)
 			}
-			return s
-		}},
+		})},
 		{"sign complete", func(t *testing.T) *stand {
 			r := rotation()
 			for _, h := range []string{"Alice", "Bob", "Erin"} {
@@ -588,36 +559,25 @@ func scenes() []scene {
 			}
 			return at(t, r, ceremony.StepSign)
 		}},
-		{"sign late reader", func(t *testing.T) *stand {
-			r := rotation()
-			s := at(t, r, ceremony.StepSign)
+		{"sign late reader", rotationAt(ceremony.StepSign, func(s *stand, r *roomtest.Session) {
 			r.People[4].Reviewed = false
 			s.key("l")
 			s.send(answerMsg{session: room.Session(r), state: r.State()})
 			s.insert(r, 4)
-			return s
-		}},
-		{"partial", func(t *testing.T) *stand {
-			s := at(t, rotation(), ceremony.StepSign)
+		})},
+		{"partial", rotationAt(ceremony.StepSign, func(s *stand, _ *roomtest.Session) {
 			s.key("e")
-			return s
-		}},
-		{"witness", func(t *testing.T) *stand {
-			s := at(t, rotation(), ceremony.StepSign)
+		})},
+		{"witness", rotationAt(ceremony.StepSign, func(s *stand, _ *roomtest.Session) {
 			s.key("w")
-			return s
-		}},
-		{"witness large", func(t *testing.T) *stand {
-			s := at(t, rotation(), ceremony.StepSign)
+		})},
+		{"witness large", rotationAt(ceremony.StepSign, func(s *stand, _ *roomtest.Session) {
 			s.key("w", "right", "down", "enter")
-			return s
-		}},
-		{"confirm", func(t *testing.T) *stand { return at(t, rotation(), ceremony.StepConfirm) }},
-		{"export", func(t *testing.T) *stand {
-			s := at(t, rotation(), ceremony.StepConfirm)
+		})},
+		{"confirm", rotationAt(ceremony.StepConfirm, nothing)},
+		{"export", rotationAt(ceremony.StepConfirm, func(s *stand, _ *roomtest.Session) {
 			s.key("v")
-			return s
-		}},
+		})},
 		{"export failed", func(t *testing.T) *stand {
 			r := rotation()
 			r.Fail["Export"] = []error{context.DeadlineExceeded}
@@ -625,20 +585,16 @@ func scenes() []scene {
 			s.key("v", "w")
 			return s
 		}},
-		{"close", func(t *testing.T) *stand {
-			s := at(t, rotation(), ceremony.StepConfirm)
+		{"close", rotationAt(ceremony.StepConfirm, func(s *stand, _ *roomtest.Session) {
 			s.key("v", "w")
 			s.typed("we saw it all", "enter")
 			s.typed("sea", "enter")
-			return s
-		}},
-		{"done", func(t *testing.T) *stand {
-			s := at(t, rotation(), ceremony.StepConfirm)
+		})},
+		{"done", rotationAt(ceremony.StepConfirm, func(s *stand, _ *roomtest.Session) {
 			s.key("v", "w")
 			s.typed("we saw it all", "enter")
 			s.typed("seal", "enter")
-			return s
-		}},
+		})},
 		{"help", func(t *testing.T) *stand {
 			r := roomtest.Genesis()
 			r.At = ceremony.StepSign

@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -50,11 +49,7 @@ func (f *delegationFlags) register(cmd *cobra.Command) {
 func (f *delegationFlags) held() ([]tuf.HeldKey, error) {
 	var keys []tuf.HeldKey
 	for _, arg := range f.keys {
-		name, path, ok := strings.Cut(arg, "=")
-		if !ok {
-			return nil, &usageError{"conclave plan delegation", fmt.Errorf("--key takes NAME=FILE; it was given %q", arg)}
-		}
-		k, err := readKnownKey(path)
+		name, k, err := readNamedKey("conclave plan delegation", arg)
 		if err != nil {
 			return nil, err
 		}

@@ -114,11 +114,7 @@ func (f *rotationFlags) rotation(purpose string, now time.Time) (ceremony.Rotati
 		r.Replace = append(r.Replace, ceremony.Replacing{Name: name})
 	}
 	for _, arg := range f.keys {
-		name, path, ok := strings.Cut(arg, "=")
-		if !ok {
-			return r, &usageError{"conclave plan rotate", fmt.Errorf("--key takes NAME=FILE; it was given %q", arg)}
-		}
-		k, err := readKnownKey(path)
+		name, k, err := readNamedKey("conclave plan rotate", arg)
 		if err != nil {
 			return r, err
 		}
@@ -149,6 +145,16 @@ func onlineKey(path string) ([]tuf.Key, error) {
 	return []tuf.Key{key}, err
 }
 
+// readNamedKey reads the key of a --key NAME=FILE.
+func readNamedKey(cmd, arg string) (name string, k *ceremony.KnownKey, err error) {
+	name, path, ok := strings.Cut(arg, "=")
+	if !ok {
+		return "", nil, &usageError{cmd, fmt.Errorf("--key takes NAME=FILE; it was given %q", arg)}
+	}
+	k, err = readKnownKey(path)
+	return name, k, err
+}
+
 // readKnownKey reads a public key alone, or with what its token says of it.
 func readKnownKey(path string) (*ceremony.KnownKey, error) {
 	raw, err := os.ReadFile(path)
@@ -164,14 +170,14 @@ func readKnownKey(path string) (*ceremony.KnownKey, error) {
 		return nil, err
 	}
 	key, err := tuf.ParsePublicKey([]byte(e.Public))
+	if err == nil && key.ID != e.KeyID {
+		err = errors.New("it is about another key than it names")
+	}
+	if err == nil {
+		err = e.checkPossession(key.Public)
+	}
 	if err != nil {
-		return nil, fmt.Errorf("read evidence in %s: %w", path, err)
-	}
-	if key.ID != e.KeyID {
-		return nil, fmt.Errorf("read evidence in %s: it is about another key than it names", path)
-	}
-	if err := e.checkPossession(key.Public); err != nil {
-		return nil, fmt.Errorf("read evidence in %s: %w", path, err)
+		return nil, &unverified{advise(fmt.Errorf("read evidence in %s: %w", path, err), "the file was changed after conclave token enrol wrote it: get it again from its holder; nothing was planned")}
 	}
 	carried := e.carried()
 	return &ceremony.KnownKey{Key: key, Serial: e.Serial, Evidence: &carried}, nil

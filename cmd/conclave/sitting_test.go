@@ -74,17 +74,27 @@ func (h *hall) token(names ...string) {
 	}
 }
 
-// enrol lets a token make its key outside of a ceremony.
-func (h *hall) enrol(name string) tuf.Key {
+// open puts a token in; out lets go of it.
+func (h *hall) open(name string) (token hsm.Token, out func()) {
 	h.t.Helper()
 	reader, err := h.service.Insert(h.cards[name])
 	h.check(err)
-	defer h.service.Remove(h.cards[name])
-	token, err := piv.New().Open(h.t.Context(), reader)
+	token, err = piv.New().Open(h.t.Context(), reader)
 	h.check(err)
-	defer token.Close()
+	return token, func() {
+		_ = token.Close()
+		h.service.Remove(h.cards[name])
+	}
+}
+
+// enrol lets a token make its key outside of a ceremony.
+func (h *hall) enrol(name string) tuf.Key {
+	h.t.Helper()
+	token, out := h.open(name)
+	defer out()
 	var pins [3]*hsm.PIN
 	for i, pin := range []string{factoryPIN, practicePIN, practicePUK} {
+		var err error
 		pins[i], err = hsm.NewPIN([]byte(pin))
 		h.check(err)
 	}
@@ -260,12 +270,8 @@ func (h *hall) forged(gone []string, others ...string) {
 // steal signs a document with a token, past every ceremony.
 func (h *hall) steal(name string, doc *tuf.Document) (keyid string, sig []byte) {
 	h.t.Helper()
-	reader, err := h.service.Insert(h.cards[name])
-	h.check(err)
-	defer h.service.Remove(h.cards[name])
-	token, err := piv.New().Open(h.t.Context(), reader)
-	h.check(err)
-	defer token.Close()
+	token, out := h.open(name)
+	defer out()
 	keys, err := token.Keys(h.t.Context())
 	h.check(err)
 	key, err := tuf.NewKey(keys[0].Public)
