@@ -282,7 +282,7 @@ func (s State) unproved(serial uint32, why error) error {
 	return &RuleError{
 		Step: s.step, Rule: "attestation", Err: why,
 		What:   fmt.Sprintf("token %d does not prove where its key was made: %v", serial, why),
-		Advice: "Do not use it unless you know why. To go on with it by a recorded exception, leave and resume with --accept-unattested REASON and --decided-by for each who decides it: its key is taken then.",
+		Advice: "Do not use it unless you know why. To go on with it by a recorded exception, leave and resume with --accept-unattested REASON and --decided-by for each who decides it. A key that the token says it made itself is taken then; on any other it is made anew.",
 	}
 }
 

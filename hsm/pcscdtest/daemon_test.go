@@ -19,6 +19,7 @@ import (
 
 const (
 	readerCount = 5
+	foreignSeat = readerCount // a reader of no YubiKey
 	firstPort   = 36200
 	portStep    = 10 // each driver takes two
 	// patience is long: nothing waits longer than it must.
@@ -36,7 +37,12 @@ var theDaemon daemon
 // readerName is what PC/SC calls the nth reader.
 func readerName(n int) string { return friendly(n) + " 00 00" }
 
-func friendly(n int) string { return fmt.Sprintf("Yubico YubiKey OTP+FIDO+CCID %d", n) }
+func friendly(n int) string {
+	if n == foreignSeat {
+		return "Generic Smart Card Reader"
+	}
+	return fmt.Sprintf("Yubico YubiKey OTP+FIDO+CCID %d", n)
+}
 
 func address(n int) string { return fmt.Sprintf("127.0.0.1:%d", port(n)) }
 
@@ -45,7 +51,7 @@ func port(n int) int { return firstPort + portStep*n }
 // configure writes what pcscd reads: a driver for each reader.
 func (d *daemon) configure(dir string) error {
 	var conf strings.Builder
-	for n := range readerCount {
+	for n := range foreignSeat + 1 {
 		library, err := copyDriver(dir, n)
 		if err != nil {
 			return err

@@ -43,6 +43,9 @@ func sit(t *testing.T, n int) *seat {
 	t.Helper()
 	needPCSCD(t)
 	s := &seat{t: t, n: n, tokens: piv.New()}
+	if n == foreignSeat {
+		s.tokens = piv.New(piv.AnyMaker())
+	}
 	t.Cleanup(func() {
 		s.pull()
 		_ = s.tokens.Close()

@@ -4,8 +4,10 @@ package pcscdtest
 
 import (
 	"context"
+	"crypto/ecdsa"
 	"crypto/sha256"
 	"errors"
+	"slices"
 	"sync"
 	"testing"
 
@@ -163,5 +165,52 @@ func TestPCSCDDiesAndComesBack(t *testing.T) {
 	}
 	if _, err := open(t, s.name()).Sign(t.Context(), hsmtest.PIN(t, tokenPIN), hsm.SlotSignature, digest[:]); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// A PIV card of another maker in a plain reader, behind the real pcscd: nobody takes it for a YubiKey. Where cards of any
+// maker are wanted it makes a key and signs, also after it was out, and says in one way that it proves nothing.
+func TestAnotherMakersCardThroughPCSCD(t *testing.T) {
+	s := sit(t, foreignSeat)
+	card, err := virtual.NewCard(virtual.Options{Serial: 13_079_999, Firmware: "5.2.7", Foreign: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	card.SetPIN(tokenPIN)
+	card.AutoTouch(true)
+	reader := s.insert(card)
+	yubikeys := piv.New()
+	defer func() { _ = yubikeys.Close() }()
+	if present, err := yubikeys.Present(t.Context()); err != nil || slices.Contains(present, reader) {
+		t.Errorf("taken for a YubiKey: %q, %v", present, err)
+	}
+	first, err := s.tokens.Open(t.Context(), reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	made, err := first.Enrol(t.Context(), enrolment(t, "Alice"))
+	_ = first.Close()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.pull()
+	token, err := s.tokens.Open(t.Context(), s.insert(card))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = token.Close() }()
+	keys, err := token.Keys(t.Context())
+	if err != nil || len(keys) != 1 || keys[0].Holder != "Alice" || keys[0].Generated {
+		t.Fatalf("keys %+v, error %v", keys, err)
+	}
+	if _, err := token.Attest(t.Context(), hsm.SlotSignature); !errors.Is(err, hsm.ErrNotGenuine) {
+		t.Errorf("attested: %v", err)
+	}
+	sig, err := token.Sign(t.Context(), hsmtest.PIN(t, tokenPIN), hsm.SlotSignature, digest[:])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if public, ok := made.Public.(*ecdsa.PublicKey); !ok || !ecdsa.VerifyASN1(public, digest[:], sig) {
+		t.Error("what it signed does not verify with the key that it made")
 	}
 }
