@@ -49,14 +49,20 @@ type bins struct {
 	before  *live
 	targets *tuf.Document // that delegate to the bins
 	tuf.Bins
-	change map[string]*Change // by bin
-	due    bool               // every bin is looked at, whether it must be signed anew
-	known  map[string]bool    // names of files that are in the store, because other roles list them
+	change map[string]*binChange // by bin
+	due    bool                  // every bin is looked at, whether it must be signed anew
+	known  map[string]bool       // names of files that are in the store, because other roles list them
 
 	mu    sync.Mutex
 	signs map[string]leaf    // owned by mu
 	fresh []listing          // owned by mu
 	seen  map[string]seenBin // owned by mu
+}
+
+// A binChange is what becomes of the files of one bin. It points into the list of all: with 100,000 of them a second one counts.
+type binChange struct {
+	add    []*tuf.TargetFile
+	remove []string
 }
 
 // A leaf is a bin that is to be put, without what only its making needed: there may be thousands.
@@ -118,7 +124,7 @@ func (w *push) addBins(ctx context.Context, before *live, g *goal) error {
 		return withHint(fmt.Errorf("add: %w", ErrNoBins),
 			`a ceremony delegates to them: conclave plan delegation --bins PREFIX --online-key bins.pub; "bins_key" in the configuration names the key`)
 	}
-	b := &bins{w: w, before: before, targets: targets, Bins: *d, change: map[string]*Change{}, due: due, known: map[string]bool{}, signs: map[string]leaf{}, seen: map[string]seenBin{}}
+	b := &bins{w: w, before: before, targets: targets, Bins: *d, change: map[string]*binChange{}, due: due, known: map[string]bool{}, signs: map[string]leaf{}, seen: map[string]seenBin{}}
 	if err := b.checkSigner(); err != nil {
 		return err
 	}
@@ -147,10 +153,10 @@ func (b *bins) checkSigner() error {
 
 // sort assigns what changes to the bins. Where other bins, or the targets themselves, have listed files until now, these move.
 func (b *bins) sort(ctx context.Context) error {
-	of := func(path string) *Change {
+	of := func(path string) *binChange {
 		role := b.Role(path)
 		if b.change[role] == nil {
-			b.change[role] = &Change{}
+			b.change[role] = &binChange{}
 		}
 		return b.change[role]
 	}
@@ -166,16 +172,17 @@ func (b *bins) sort(ctx context.Context) error {
 		changes = append(changes, *b.w.change)
 	}
 	for _, c := range changes {
-		for _, f := range c.Add {
-			if err := checkTarget(f); err != nil {
+		for i := range c.Add {
+			f := &c.Add[i]
+			if err := checkTarget(*f); err != nil {
 				return fmt.Errorf("add: %w", err)
 			}
 			to := of(f.Path)
-			to.Add = append(to.Add, f)
+			to.add = append(to.add, f)
 		}
 		for _, path := range c.Remove {
 			to := of(path)
-			to.Remove = append(to.Remove, path)
+			to.remove = append(to.remove, path)
 		}
 	}
 	return nil
@@ -215,12 +222,40 @@ func (b *bins) moved(ctx context.Context) ([]tuf.TargetFile, error) {
 	return files, nil
 }
 
+// What bounds the memory of bins: so much of their JSON is held parsed at once, which takes some ten times as much, and so long is
+// one file in it, about.
+const (
+	maxParsed   = 4 << 20
+	listedBytes = 160
+)
+
+// atOnce is how many of the bins fit into maxParsed: many small ones, or a few large ones.
+func (b *bins) atOnce(roles []string) int {
+	all := int64(1)
+	for _, role := range roles {
+		if b.isLive(role) {
+			all += max(b.before.snapshot.Snapshot().Meta[role+".json"].Length, 0)
+		}
+		if c := b.change[role]; c != nil {
+			all += int64(len(c.add)) * listedBytes
+		}
+	}
+	return int(min(max(maxParsed*int64(len(roles))/all, 1), workers))
+}
+
 // build makes the bins that must be signed, many at once.
 func (b *bins) build(ctx context.Context) error {
 	roles := slices.DeleteFunc(b.Roles(), func(role string) bool {
 		return b.change[role] == nil && b.isLive(role) && !b.due
 	})
+	desks := make(chan struct{}, b.atOnce(roles))
 	return each(ctx, roles, func(ctx context.Context, role string) error {
+		select {
+		case desks <- struct{}{}:
+			defer func() { <-desks }()
+		case <-ctx.Done():
+			return ctx.Err()
+		}
 		var now *tuf.Document
 		if b.isLive(role) {
 			var err error
@@ -307,12 +342,13 @@ func (b *bins) files(role string, now *tuf.Document) []tuf.TargetFile {
 	}
 	c := b.change[role]
 	if c == nil {
-		c = &Change{}
+		c = &binChange{}
 	}
-	for _, path := range c.Remove {
+	for _, path := range c.remove {
 		delete(byPath, path)
 	}
-	for _, f := range c.Add {
+	for _, added := range c.add {
+		f := *added
 		if before, ok := byPath[f.Path]; ok {
 			f.Custom = before.Custom
 		}

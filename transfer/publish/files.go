@@ -13,9 +13,9 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 
 	"conclave/ceremony/tuf"
+	"conclave/transfer"
 )
 
 // An upload is one target file and whether it is to be put.
@@ -42,6 +42,7 @@ func (w *push) files(ctx context.Context, before *live, g *goal) ([]upload, erro
 	if err != nil {
 		return nil, err
 	}
+	g.fresh = nil // from here on they are among the uploads
 	stored, err := w.stored(ctx, listings)
 	if err != nil {
 		return nil, err
@@ -213,9 +214,7 @@ func (c Content) check(ctx context.Context) (Content, error) {
 	if c.Length > multipartAbove {
 		sink = alongside{parts, whole}
 	}
-	buf := copyBuffers.Get().(*[copySize]byte)
-	defer copyBuffers.Put(buf)
-	n, err := io.CopyBuffer(sink, io.LimitReader(contextReader{ctx, r}, c.Length+1), buf[:])
+	n, err := transfer.Copy(sink, io.LimitReader(contextReader{ctx, r}, c.Length+1))
 	if err := errors.Join(err, r.Close()); err != nil {
 		return c, err
 	}
@@ -223,11 +222,6 @@ func (c Content) check(ctx context.Context) (Content, error) {
 	c.parts = parts.sums
 	return c, c.compare(n, whole)
 }
-
-// copySize is a good size to read files in; thousands of small ones share few buffers.
-const copySize = 64 << 10
-
-var copyBuffers = sync.Pool{New: func() any { return new([copySize]byte) }}
 
 // contains reports whether the object in the store is this content. It costs one read of the object.
 func contains(ctx context.Context, s Store, name string, c Content) error {

@@ -78,7 +78,7 @@ func (f *Folder) Get(ctx context.Context, name string, w io.Writer) (ETag, error
 	}
 	defer file.Close()
 	h := sha256.New()
-	if _, err := io.Copy(io.MultiWriter(h, w), contextReader{ctx, file}); err != nil {
+	if _, err := transfer.Copy(io.MultiWriter(h, w), contextReader{ctx, file}); err != nil {
 		return "", err
 	}
 	return etagOf(h), nil

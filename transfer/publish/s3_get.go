@@ -13,6 +13,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+
+	"conclave/transfer"
 )
 
 // Get implements Store. A read that breaks off goes on where it stopped, on the same state of the object.
@@ -60,7 +62,7 @@ func (b *Bucket) Get(ctx context.Context, name string, w io.Writer) (ETag, error
 func drain(w io.Writer, body io.ReadCloser) (int64, error) {
 	defer body.Close()
 	sink := &sinkWriter{w: w}
-	n, err := io.Copy(sink, body)
+	n, err := transfer.Copy(sink, body)
 	if sink.err != nil {
 		err = &localError{sink.err}
 	}

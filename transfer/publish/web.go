@@ -7,6 +7,7 @@ import (
 	"io"
 	"strings"
 
+	"conclave/transfer"
 	"conclave/transfer/client"
 )
 
@@ -72,7 +73,7 @@ func (s *web) Get(ctx context.Context, name string, w io.Writer) (ETag, error) {
 		return "", err
 	}
 	defer body.Close()
-	_, err = io.Copy(w, body)
+	_, err = transfer.Copy(w, body)
 	return Absent, err
 }
 
