@@ -98,7 +98,7 @@ of TO never see less than before. It signs nothing and needs no key.`,
 			}
 			to, err := publish.Open(args[1])
 			if err != nil {
-				return err
+				return advise(err, "name a folder that is new or holds the mirror, as file:DIR, or s3://BUCKET/PREFIX")
 			}
 			bar := p.progress("copy")
 			done, err := publish.Pull(cmd.Context(), from, to, anchor, bar.files)

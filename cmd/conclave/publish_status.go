@@ -210,7 +210,15 @@ func notFine(s *publish.Status) error {
 	if s.Alarm != "" {
 		code = exitUnverified
 	}
-	return &statusError{code: code, text: "the repository is " + s.Level.String()}
+	return notWell(code, s.Level)
+}
+
+// notWell ends with a level that was explained before.
+func notWell(code int, level publish.Level) error {
+	return &statusError{
+		code: code, text: "the repository is " + level.String(),
+		hint: "why is said above, in \"problems\" with --json: act on it before clients stop updating",
+	}
 }
 
 // monitorLine says everything in one line, as Nagios and its kin read it.
@@ -218,7 +226,7 @@ func (p *program) monitorLine(s *publish.Status, err error) error {
 	if err != nil {
 		level := publish.LevelOf(err)
 		fmt.Fprintf(p.out, "TUF %s: %s\n", level, text.Clean(err.Error()))
-		return &statusError{code: int(level), text: "the repository is " + level.String()}
+		return notWell(int(level), level)
 	}
 	line := "nothing is due"
 	if s.Next != nil {
@@ -231,7 +239,7 @@ func (p *program) monitorLine(s *publish.Status, err error) error {
 	if s.Level == publish.OK {
 		return nil
 	}
-	return &statusError{code: int(s.Level), text: "the repository is " + s.Level.String()}
+	return notWell(int(s.Level), s.Level)
 }
 
 func (p *program) statusTable(s *publish.Status) {

@@ -18,7 +18,7 @@ import (
 )
 
 // internals are words of the language and of libraries that nobody at a ceremony can make use of.
-var internals = regexp.MustCompile(`strconv\.|: json: |Go struct|goroutine |panic|parsing time|invalid character|arg\(s\)|%!`)
+var internals = regexp.MustCompile(`strconv\.|: json: |Go struct|goroutine |panic|parsing time|invalid character|\(s\)|in the group|%!`)
 
 // TestEveryRefusalSaysWhatToDo makes the mistakes of a list with the real program: each must end with the
 // exit code of the manual, say what is wrong in people's words, and then what to do. Every command

@@ -7,6 +7,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"conclave/tui/text"
 )
 
 // kindsOfFlags say what a flag takes, in place of the words of the parser that refused it.
@@ -34,7 +36,7 @@ func wrongFlag(err error) error {
 func wrongArgs(check cobra.PositionalArgs) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		if check(cmd, args) == nil {
-			return nil
+			return wrongFlags(cmd)
 		}
 		_, takes, _ := strings.Cut(cmd.Use, " ")
 		if takes == "" {
@@ -45,6 +47,64 @@ func wrongArgs(check cobra.PositionalArgs) cobra.PositionalArgs {
 		}
 		return fmt.Errorf("it takes %s, and was given %q", takes, args)
 	}
+}
+
+// wrongFlags says which flags are missing and which exclude each other, as cobra was told it.
+func wrongFlags(cmd *cobra.Command) error {
+	var missing []string
+	var wrong error
+	cmd.Flags().VisitAll(func(f *pflag.Flag) {
+		if _, needed := f.Annotations[cobra.BashCompOneRequiredFlag]; needed && !f.Changed {
+			missing = append(missing, "--"+f.Name)
+		}
+		for _, rule := range flagGroups {
+			for _, group := range f.Annotations[rule.annotation] {
+				if wrong == nil {
+					wrong = rule.says(flagsOf(cmd, group))
+				}
+			}
+		}
+	})
+	if len(missing) > 0 {
+		return fmt.Errorf("it needs %s", text.List(missing...))
+	}
+	return wrong
+}
+
+// flagGroups say what is wrong with the flags of a group, by the annotation in which cobra keeps it.
+var flagGroups = []struct {
+	annotation string
+	says       func(all, given []string) error
+}{
+	{"cobra_annotation_required_if_others_set", func(all, given []string) error {
+		if len(given) == 0 || len(given) == len(all) {
+			return nil
+		}
+		return fmt.Errorf("%s go together, and only %s is there", text.List(all...), text.List(given...))
+	}},
+	{"cobra_annotation_one_required", func(all, given []string) error {
+		if len(given) > 0 {
+			return nil
+		}
+		return fmt.Errorf("it needs %s", text.Either(all...))
+	}},
+	{"cobra_annotation_mutually_exclusive", func(_, given []string) error {
+		if len(given) < 2 {
+			return nil
+		}
+		return fmt.Errorf("%s exclude each other: give one of them", text.List(given...))
+	}},
+}
+
+// flagsOf are the flags of a group, and those of them that were given.
+func flagsOf(cmd *cobra.Command, group string) (all, given []string) {
+	for _, name := range strings.Fields(group) {
+		all = append(all, "--"+name)
+		if cmd.Flags().Changed(name) {
+			given = append(given, "--"+name)
+		}
+	}
+	return all, given
 }
 
 // noCommand refuses what is no command of a group.
