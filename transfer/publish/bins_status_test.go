@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/theupdateframework/go-tuf/v2/metadata"
+
 	"conclave/ceremony/tuf"
 	"conclave/transfer/publish"
 )
@@ -90,6 +92,21 @@ func TestStatusNamesBinsThatDoNotVerify(t *testing.T) {
 	}
 	if said := strings.Join(s.Problems, "\n"); len(s.Problems) != 2 || !strings.Contains(said, "bins-2: ") || !strings.Contains(said, "bins-5: ") {
 		t.Errorf("%q", s.Problems)
+	}
+}
+
+// A thief of the snapshot's key, who does not have that of the bins, lists a bin of his own.
+func TestStatusNamesABinThatWasSignedByNobody(t *testing.T) {
+	w := newWorld(t)
+	w.genesis()
+	w.push(w.binsBundle("bins", 1, true))
+	doc, err := tuf.NewTargets(tuf.TargetsSpec{Version: 2, Expires: w.now.Add(30 * day)})
+	must(t, err)
+	must(t, w.store.PutNew(t.Context(), "metadata/2.bins-1.json", publish.Bytes(doc.Bytes())))
+	w.steal(func(meta map[string]*metadata.MetaFiles) { meta["bins-1.json"] = listed(2, doc.Bytes()) })
+	s, b := w.binsStatus()
+	if b.Broken != 1 || b.Level != publish.Critical || len(s.Problems) != 1 || !strings.Contains(s.Problems[0], "bins-1: ") {
+		t.Errorf("%+v, %q", b, s.Problems)
 	}
 }
 

@@ -263,3 +263,14 @@ func TestEveryClientDownloadsThroughABin(t *testing.T) {
 		})
 	}
 }
+
+// A bin takes some ten times its JSON while it is made: few large ones are made at once, and many small ones.
+func TestTheMemoryOfBinsThatAreMadeIsBounded(t *testing.T) {
+	for _, c := range []struct{ bins, files, want int }{
+		{0, 0, 1}, {256, 0, 64}, {256, 390, 64}, {256, 4000, 6}, {16, 100_000, 1}, {16384, 60, 64},
+	} {
+		if got := publish.BinsAtOnce(c.bins, c.files); got != c.want {
+			t.Errorf("%d bins of %d files: %d at once, want %d", c.bins, c.files, got, c.want)
+		}
+	}
+}

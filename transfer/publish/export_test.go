@@ -1,6 +1,11 @@
 package publish
 
-import "context"
+import (
+	"context"
+	"fmt"
+
+	"conclave/ceremony/tuf"
+)
 
 // ParseTokenURI reads a key's URI and returns it as it would be written again.
 func ParseTokenURI(raw string) (string, error) {
@@ -10,3 +15,15 @@ func ParseTokenURI(raw string) (string, error) {
 
 // Check reads content as a push does before it sends anything.
 func Check(ctx context.Context, c Content) (Content, error) { return c.check(ctx) }
+
+// BinsAtOnce is how many of some new bins are held parsed at once, each with so many files.
+func BinsAtOnce(count, files int) int {
+	b := &bins{before: new(live), change: map[string]*binChange{}}
+	var roles []string
+	for i := range count {
+		role := fmt.Sprint("bin-", i)
+		roles = append(roles, role)
+		b.change[role] = &binChange{add: make([]*tuf.TargetFile, files)}
+	}
+	return b.atOnce(roles)
+}

@@ -194,8 +194,14 @@ func (w *world) signOnline(s *publish.Signer, role string, doc *tuf.Document) *t
 	return signed
 }
 
-// dropFromSnapshot publishes the next snapshot, which lists a role no longer.
-func (w *world) dropFromSnapshot(role string) {
+// listed is how a snapshot lists a document.
+func listed(version int64, raw []byte) *metadata.MetaFiles {
+	digest := sha256.Sum256(raw)
+	return &metadata.MetaFiles{Version: version, Length: int64(len(raw)), Hashes: metadata.Hashes{"sha256": digest[:]}}
+}
+
+// steal publishes, as a thief of the online keys can, a snapshot that lists something else.
+func (w *world) steal(change func(map[string]*metadata.MetaFiles)) {
 	w.t.Helper()
 	ctx, dir := context.Background(), filepath.Join(w.folder.Dir(), "metadata")
 	raw, err := os.ReadFile(filepath.Join(dir, "timestamp.json"))
@@ -208,19 +214,16 @@ func (w *world) dropFromSnapshot(role string) {
 	must(w.t, err)
 	snapshot, err := tuf.Parse(raw)
 	must(w.t, err)
-	short := *snapshot.Snapshot()
-	short.Version++
-	short.Meta = maps.Clone(short.Meta)
-	delete(short.Meta, role+".json")
-	doc, err := tuf.From(&short)
+	other := *snapshot.Snapshot()
+	other.Version++
+	other.Meta = maps.Clone(other.Meta)
+	change(other.Meta)
+	doc, err := tuf.From(&other)
 	must(w.t, err)
 	doc = w.signOnline(w.pub.Snapshot, tuf.Snapshot, doc)
-	must(w.t, w.store.PutNew(ctx, fmt.Sprintf("metadata/%d.snapshot.json", short.Version), publish.Bytes(doc.Bytes())))
-	digest := sha256.Sum256(doc.Bytes())
+	must(w.t, w.store.PutNew(ctx, fmt.Sprintf("metadata/%d.snapshot.json", other.Version), publish.Bytes(doc.Bytes())))
 	next.Version++
-	next.Meta = map[string]*metadata.MetaFiles{"snapshot.json": {
-		Version: short.Version, Length: int64(len(doc.Bytes())), Hashes: metadata.Hashes{"sha256": digest[:]},
-	}}
+	next.Meta = map[string]*metadata.MetaFiles{"snapshot.json": listed(other.Version, doc.Bytes())}
 	doc, err = tuf.From(&next)
 	must(w.t, err)
 	doc = w.signOnline(w.pub.Timestamp, tuf.Timestamp, doc)
@@ -237,7 +240,9 @@ func TestAPushNamesTheClientThatRefusesWhatIsLive(t *testing.T) {
 	w.file("new", "new")
 	b := w.signed(tuf.Targets)
 	w.pub.Bins = nil
-	w.pub.Store = &tail{w.store, func() { w.dropFromSnapshot("bins-0") }}
+	w.pub.Store = &tail{w.store, func() {
+		w.steal(func(meta map[string]*metadata.MetaFiles) { delete(meta, "bins-0.json") })
+	}}
 	_, err := w.pub.Push(context.Background(), b, w.targetsDir(), publish.PushOptions{})
 	if err == nil || !strings.Contains(err.Error(), "read back: a client at the live version would refuse this update") || !strings.Contains(err.Error(), "bins-0") {
 		t.Errorf("push: %v", err)
