@@ -173,7 +173,7 @@ func plannerScenes() []scene {
 		}},
 		{"rotation planned", func(t *testing.T) *stand {
 			d := planning(t)
-			d.rules = []string{"policy    example.org releases, 7e39 2dca", "  [!] keys-changed: 2 keys join (an exception that 2 different people decide)"}
+			d.rules = []string{"example.org releases, 7e39 2dca", "  [!] keys-changed: 2 keys join (an exception that 2 different people decide)"}
 			s := chosen(t, d, "Change keyholders or keys")
 			s.fill("Frank for Erin", "Frank:root", "Erin", "", "", "", "", "", "", "", "", "")
 			return s

@@ -36,7 +36,9 @@ func (d *desk) Judge(_ context.Context, at tui.Where, b *transfer.Bundle) ([]str
 	if err != nil || report == nil {
 		return nil, err
 	}
-	return report.lines(), nil
+	lines := report.lines()
+	lines[0] = strings.TrimPrefix(lines[0], policyLabel) // the screen has a title for it
+	return lines, nil
 }
 
 // OnlineKey reads a public key.

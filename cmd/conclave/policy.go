@@ -181,10 +181,13 @@ func provedKeys(b *transfer.Bundle) func(keyid string) bool {
 	return func(keyid string) bool { return proved[keyid] }
 }
 
+// policyLabel begins the line that names the policy, in a column with the other lines of a draft.
+const policyLabel = "policy    "
+
 // lines say what is broken, and how many people could decide otherwise.
 func (r *policyReport) lines() []string {
 	digest, _ := tuf.ParseDigest(r.SHA256)
-	lines := []string{fmt.Sprintf("policy    %s, %s", text.Clean(r.Name), digest.String())}
+	lines := []string{policyLabel + fmt.Sprintf("%s, %s", text.Clean(r.Name), digest.String())}
 	for _, v := range r.Violations {
 		how := "an exception that " + people(v.People)
 		if v.People == 0 {
