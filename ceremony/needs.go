@@ -411,14 +411,6 @@ func orderOf(b *transfer.Bundle, someGone bool) []string {
 	return lines
 }
 
-// changesTargets reports whether the bundle brings targets, or a delegated role's: then nothing may be released meanwhile.
-func changesTargets(b *transfer.Bundle) bool {
-	if b.Plan != nil {
-		return !b.Plan.TargetsExpires.IsZero()
-	}
-	return slices.ContainsFunc(b.Documents, func(d transfer.Document) bool { return d.Role != tuf.Root })
-}
-
 // meanwhile says what still works until the bundle is published.
 func meanwhile(b *transfer.Bundle, now time.Time) []string {
 	trusted := b.TrustedRoot()
@@ -432,7 +424,7 @@ func meanwhile(b *transfer.Bundle, now time.Time) []string {
 	} else {
 		lines = append(lines, fmt.Sprintf("%s expired on %s: clients stand still until this is published.", capital(trusted.Title()), trusted.Expires().UTC().Format(time.DateOnly)))
 	}
-	if changesTargets(b) {
+	if !b.RootAlone() {
 		lines = append(lines, "Release nothing until then: targets that are published in between make this bundle stale.")
 	} else {
 		lines = append(lines, "Releases go on meanwhile.")

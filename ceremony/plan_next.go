@@ -83,7 +83,7 @@ func PlanRoot(base transfer.Base, purpose string, expires, now time.Time) (*tran
 }
 
 // maxPlayed is how many bytes of live targets travel with a change of the root alone, so that confirm can play
-// clients over them. Compressed they are a second of QR symbols more; larger ones wait for the publisher, who has them.
+// clients over them: 6 KB at most when compressed, a few QR symbols more. Larger ones wait for the publisher, who has them.
 const maxPlayed = 16 << 10
 
 // played are the live targets, as far as they travel with a bundle that leaves them as they are.

@@ -59,7 +59,7 @@ func (s *Session) redraft(folder string, r Rotation) (*transfer.Bundle, *Cost, e
 		if base, err = transfer.ReadRepository(folder, b.Base.Roots[0]); err != nil {
 			return nil, nil, err
 		}
-	} else if !changesTargets(b) || base.Document(tuf.Targets) == nil { // where the root alone changes, releases go on meanwhile
+	} else if b.RootAlone() || base.Document(tuf.Targets) == nil { // where the root alone changes, releases go on meanwhile
 		return nil, nil, planf("Name the folder of the repository's metadata as it is published now.", "the draft does not hold the current targets, which the next root must still let clients verify")
 	}
 	return Redraft(b, base, r, s.cfg.Now())

@@ -287,6 +287,15 @@ func (b *Bundle) clone() *Bundle {
 // Genesis reports that the bundle starts a repository: there is no trusted root below it.
 func (b *Bundle) Genesis() bool { return len(b.Base.Roots) == 0 }
 
+// RootAlone reports that the bundle changes the root and nothing else. What its base holds beside the roots then only travels
+// along, for clients to be played over.
+func (b *Bundle) RootAlone() bool {
+	if b.Plan != nil {
+		return b.Plan.Rotation != nil && b.Plan.TargetsExpires.IsZero()
+	}
+	return len(b.Documents) == 1 && b.Documents[0].Role == tuf.Root
+}
+
 // TrustedRoot is the newest root of the base, nil at genesis.
 func (b *Bundle) TrustedRoot() *tuf.Document { return b.Base.Document(tuf.Root) }
 

@@ -118,6 +118,9 @@ func Bases(b *transfer.Bundle) [][]byte {
 	if roots := rootBytes(b.Base.Roots); len(roots) > 0 {
 		bases = append(bases, bytes.Join(roots, nil))
 	}
+	if b.RootAlone() {
+		return bases // live targets that travel along are sent: nobody has to hold them
+	}
 	for _, d := range b.Base.Documents {
 		bases = append(bases, d.Metadata.Bytes())
 	}

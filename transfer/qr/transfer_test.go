@@ -451,3 +451,15 @@ func FuzzReceiver(f *testing.F) {
 		}
 	})
 }
+
+// The live targets travel along with a change of the root, and the machine in the room has never held them.
+func TestNobodyHasToHoldWhatOnlyTravelsAlong(t *testing.T) {
+	b := qrtest.Waiting(t, 3)
+	if n := len(qr.Bases(b)); n != 2 {
+		t.Errorf("root and targets change on %d bases, want 2", n)
+	}
+	b.Documents = b.Documents[:1]
+	if n := len(qr.Bases(b)); n != 1 || !b.RootAlone() {
+		t.Errorf("the root alone (%v) changes on %d bases, want its chain", b.RootAlone(), n)
+	}
+}

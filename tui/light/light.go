@@ -122,7 +122,11 @@ func Below(b *transfer.Bundle) []Held {
 	} else if len(roots) > 1 {
 		names = append(names, fmt.Sprintf("roots %d to %d", roots[0].Version(), roots[len(roots)-1].Version()))
 	}
-	for _, d := range b.Base.Documents {
+	docs := b.Base.Documents
+	if b.RootAlone() {
+		docs = nil
+	}
+	for _, d := range docs {
 		names = append(names, fmt.Sprintf("%s %d", d.Role, d.Metadata.Version()))
 	}
 	var held []Held
