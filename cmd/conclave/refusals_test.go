@@ -24,6 +24,9 @@ var internals = regexp.MustCompile(`strconv\.|: json: |Go struct|goroutine |pani
 // exit code of the manual, say what is wrong in people's words, and then what to do. Every command
 // must be in the list.
 func TestEveryRefusalSaysWhatToDo(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts the program some 250 times")
+	}
 	t.Parallel()
 	dir := refusalsWorld(t)
 	raw, err := os.ReadFile("testdata/refusals.txt")
