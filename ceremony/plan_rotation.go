@@ -100,9 +100,23 @@ func PlanRotation(base transfer.Base, r Rotation, now time.Time) (*transfer.Bund
 	return planFrom(b, b.TrustedRoot(), r, now)
 }
 
+// checkAbsent refuses the name of nobody: a slip of the pen would count somebody among those who can sign.
+func (r Rotation) checkAbsent(trusted *tuf.Document) error {
+	seats := seatsOf(trusted)
+	for _, who := range r.Absent {
+		if !slices.ContainsFunc(seats, func(s seat) bool { return s.is(who) }) {
+			return planf("Name people as conclave show does, or a key by its keyid.", "%s holds no key of %s, and so cannot be absent", who, trusted.Title())
+		}
+	}
+	return nil
+}
+
 // planFrom plans the root that follows b's trusted root, with the keys of start changed as r says.
 func planFrom(b *transfer.Bundle, start *tuf.Document, r Rotation, now time.Time) (*transfer.Bundle, error) {
 	if err := r.check(now); err != nil {
+		return nil, err
+	}
+	if err := r.checkAbsent(b.TrustedRoot()); err != nil {
 		return nil, err
 	}
 	seats := seatsOf(start)

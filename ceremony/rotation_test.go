@@ -246,6 +246,7 @@ func TestRotationsThatCannotBeMeantAreNotPlanned(t *testing.T) {
 		{"no online key", Rotation{Snapshot: []tuf.Key{}}, "no online key"},
 		{"an unknown algorithm", Rotation{Algorithm: "rsa", Replace: []Replacing{{Name: "Bob"}}}, "not known"},
 		{"those who are left cannot sign the next root", Rotation{Absent: []string{"Alice", "Bob"}, RootThreshold: 4}, "only Carol, Erin and Frank could"},
+		{"somebody who is absent has a name that nobody has", Rotation{Absent: []string{"Alicia"}, RootThreshold: 3}, "Alicia holds no key"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

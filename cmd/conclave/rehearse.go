@@ -63,7 +63,8 @@ With --auto all three play by themselves and are told line by line.
 
 With --to everything is published into a practice store elsewhere, and downloaded
 from there as anybody can: a bucket that keeps old versions and that everybody may
-read, or a folder. It must be empty; nothing real is ever published there again.
+read, or a folder. It must hold no repository, and nothing real is ever
+published there again.
 
 DIR/repository  what was published      DIR/bundles  what crossed the gap
 DIR/trusted     the first root          DIR/record   what happened
@@ -104,7 +105,7 @@ DIR/tokens      the virtual YubiKeys    DIR/online   the online keys`,
 	f.StringVar(&plan.Algorithm, "algorithm", "p256", "p256 or p384")
 	f.StringSliceVar(&plan.Targets, "targets", nil, "files or folders to release; without it a small example")
 	if online {
-		f.StringVar(&plan.Store, "to", "", "an empty practice `STORE`: s3://BUCKET/PREFIX?region=…&endpoint=…&profile=…, or file:DIR")
+		f.StringVar(&plan.Store, "to", "", "a practice `STORE` that holds no repository yet: s3://BUCKET/PREFIX?region=…&endpoint=…&profile=…, or file:DIR")
 		f.BoolVar(&plan.CreateBucket, "create-bucket", false, "with --to: make the bucket where it does not exist, for everybody to read")
 	}
 	return cmd
