@@ -77,7 +77,9 @@ func (u *tokenURI) attributes(text, separator string, known map[string]*string, 
 		}
 		into := known[name]
 		switch {
-		case !ok || into == nil:
+		case !ok: // it may be a PIN that lost its name
+			return errors.New("has a part without a name and =")
+		case into == nil:
 			return fmt.Errorf("%q is not known here", name)
 		case seen[name]:
 			return fmt.Errorf("%q stands twice", name)
