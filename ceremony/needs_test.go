@@ -2,8 +2,6 @@ package ceremony
 
 import (
 	"crypto"
-	"crypto/ecdsa"
-	"crypto/elliptic"
 	"crypto/rand"
 	"slices"
 	"strings"
@@ -145,14 +143,7 @@ func TestAResultThatLeavesClientsBehindIsNotConfirmed(t *testing.T) {
 // longWalk is roots 1 to n of one key, each signed as a client wants it.
 func longWalk(t *testing.T, n int64, expires time.Time) []*tuf.Document {
 	t.Helper()
-	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	key, err := tuf.NewKey(private.Public())
-	if err != nil {
-		t.Fatal(err)
-	}
+	private, key := newKeyPair(t)
 	one := tuf.RoleSpec{KeyIDs: []string{key.ID}, Threshold: 1}
 	roles := map[string]tuf.RoleSpec{tuf.Root: one, tuf.Targets: one, tuf.Snapshot: one, tuf.Timestamp: one}
 	var roots []*tuf.Document

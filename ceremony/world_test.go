@@ -35,6 +35,13 @@ func testPIN(t testing.TB, pin string) *hsm.PIN {
 // newOnlineKey makes a public key for snapshot or timestamp.
 func newOnlineKey(t testing.TB) tuf.Key {
 	t.Helper()
+	_, key := newKeyPair(t)
+	return key
+}
+
+// newKeyPair makes a key that lies on no token.
+func newKeyPair(t testing.TB) (*ecdsa.PrivateKey, tuf.Key) {
+	t.Helper()
 	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)
@@ -43,7 +50,7 @@ func newOnlineKey(t testing.TB) tuf.Key {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return key
+	return private, key
 }
 
 // A world is a ceremony room: people with tokens, a stick, a clock.
