@@ -125,9 +125,26 @@ func (u *tokenURI) check() error {
 	case u.PINSource == "":
 		return errors.New("has no pin-source")
 	}
-	u.PINSource = strings.TrimPrefix(u.PINSource, "file:")
-	if strings.HasPrefix(u.PINSource, "|") {
+	return u.checkPINSource()
+}
+
+// checkPINSource takes a file's name with file: before it, as the RFC writes it, and without.
+func (u *tokenURI) checkPINSource() error {
+	file, isFile := strings.CutPrefix(u.PINSource, fromFile)
+	if strings.HasPrefix(file, "|") {
 		return errors.New("pin-source must not be a program")
 	}
+	if !isFile {
+		return nil
+	}
+	if file == "" {
+		return errors.New("pin-source names no file after " + fromFile)
+	}
+	for _, other := range []string{fromFile, fromEnv, fromCredential} {
+		if strings.HasPrefix(file, other) {
+			return errors.New("pin-source says " + fromFile + " and then " + other + ": leave one out")
+		}
+	}
+	u.PINSource = file
 	return nil
 }

@@ -15,6 +15,7 @@ import (
 
 // Places that a secret can come from, besides a file.
 const (
+	fromFile       = "file:"
 	fromEnv        = "env:"
 	fromCredential = "credential:"
 	credentialsDir = "CREDENTIALS_DIRECTORY" // where systemd puts what a service's unit loads for it

@@ -276,6 +276,8 @@ func TestTokensRefuseClearly(t *testing.T) {
 		"a PIN without name": strings.Replace(good, "pin-source=", "1234&pin-source=", 1),
 		"no PIN":             good[:strings.Index(good, "&pin-source")],
 		"a program for PINs": strings.Replace(good, "pin-source=file:", "pin-source=|", 1),
+		"a file of no name":  good[:strings.Index(good, "file:")] + "file:",
+		"a file of two ways": strings.Replace(good, "pin-source=file:", "pin-source=file:file:", 1),
 		"an unknown part":    strings.Replace(good, ";object", ";manufacturer=x;object", 1),
 		"a part twice":       strings.Replace(good, ";object", ";token=x;object", 1),
 	} {
@@ -291,6 +293,7 @@ func TestTokensRefuseClearly(t *testing.T) {
 func FuzzTokenURI(f *testing.F) {
 	for _, seed := range []string{
 		"pkcs11:token=a;object=b?module-path=/m&pin-source=file:/p", "pkcs11:serial=1;id=%01%02?module-path=/m&pin-source=env:PIN", "pkcs11:?pin-value=1234", "pkcs11:?pin-value=11:?", "pkcs11:token=a?4711",
+		"pkcs11:token=a;object=b?module-path=/m&pin-source=file:", "pkcs11:token=a;object=b?module-path=/m&pin-source=file:file:/p",
 	} {
 		f.Add(seed)
 	}
