@@ -138,7 +138,7 @@ func (s *Session) approve(v Visitor, asked []Challenge, typed []string) error {
 			return state.rule("approval", fmt.Sprintf("there is no document for %q", c.Role), "")
 		}
 		if word := d.digest.Words()[c.Position-1]; !strings.EqualFold(strings.Join(strings.Fields(typed[i]), ""), word) {
-			return &WordError{Role: fmt.Sprintf("%s %d", d.role, d.version), Position: c.Position, Typed: typed[i]}
+			return &WordError{Role: fmt.Sprintf("%s %d", d.role, d.version), Position: c.Position}
 		}
 		digests[c.Role] = d.digest.Hex()
 	}

@@ -46,11 +46,10 @@ func (e *ClockError) Hint() string {
 		"on a machine whose clock was wrong: plan the bundle again. Nothing was changed."
 }
 
-// A WordError says that a typed word is not the word of the digest.
+// A WordError says that a typed word is not the word of the digest. What was typed is not in it: it may have been a PIN.
 type WordError struct {
 	Role     string
-	Position int    // 1 to 32
-	Typed    string // text from the keyboard
+	Position int // 1 to 32
 }
 
 // Error names the place, and never the right word.

@@ -186,6 +186,20 @@ func TestThePINIsNeverPartOfAFrame(t *testing.T) {
 
 // A YubiKey that is touched types its one-time password, 44 characters and
 // enter, into whatever has the focus: here, the PIN field.
+// A nervous holder types the PIN where the words are asked for.
+func TestAPINTypedForAWordIsNotShown(t *testing.T) {
+	r := roomtest.Rotation()
+	s := at(t, r, ceremony.StepSign)
+	s.insert(r, 1)
+	s.typed("ab7", "7", "x7")
+	if v := strings.ReplaceAll(s.view(), "13078779", ""); strings.ContainsAny(v, "7") {
+		t.Errorf("a part of the PIN is on the screen:\n%s", v)
+	}
+	s.sees("A word has letters only")
+	s.sayWords(r)
+	s.sees("The words match")
+}
+
 func TestAOneTimePasswordIsThrownAway(t *testing.T) {
 	for _, gap := range []time.Duration{0, 2 * time.Millisecond, 16 * time.Millisecond, 60 * time.Millisecond} {
 		s, r := ready(t)

@@ -37,7 +37,7 @@ type card struct {
 func newCard(s *signScreen, v ceremony.Visitor, asked []ceremony.Challenge) *card {
 	c := &card{s: s, v: v, asked: asked, left: v.Acts}
 	for _, q := range asked {
-		c.form.fields = append(c.form.fields, newField("%s", say.Ask(q, v.Acts)))
+		c.form.fields = append(c.form.fields, newWordField("%s", say.Ask(q, v.Acts)))
 	}
 	if len(asked) == 0 { // approved on an earlier visit, and on the record
 		c.matched = true
@@ -231,7 +231,7 @@ func (c *card) page(w int) Page {
 		p.Lines = append(p.Lines, say1(plain, "Hear these words from the conductor and type them."), blank)
 		p.Lines = append(p.Lines, c.form.lines(w)...)
 	}
-	p.Foot = pinSaid(w, &c.form)
+	p.Foot = fieldSaid(w, &c.form)
 	for _, n := range c.notice {
 		p.Foot = append(append(p.Foot, blank), noticeLines(w, n)...)
 	}

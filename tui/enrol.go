@@ -141,15 +141,15 @@ func (s *enrolScreen) tokenPage(w int) Page {
 		p.Lines = append(p.Lines, blank)
 	}
 	p.Lines = append(p.Lines, s.form.lines(w)...)
-	p.Foot = append(pinSaid(w, &s.form), s.said(w)...)
+	p.Foot = append(fieldSaid(w, &s.form), s.said(w)...)
 	return p
 }
 
-// pinSaid is what the PIN fields of a form have to say.
-func pinSaid(w int, f *form) []Line {
+// fieldSaid is what the fields of a form have to say.
+func fieldSaid(w int, f *form) []Line {
 	for _, fl := range f.fields {
-		if fl.pin != nil && !fl.pin.said.Empty() {
-			return append([]Line{blank}, noticeLines(w, say.Notice{What: fl.pin.said})...)
+		if said := fl.says(); !said.Empty() {
+			return append([]Line{blank}, noticeLines(w, say.Notice{What: said})...)
 		}
 	}
 	return nil

@@ -21,11 +21,20 @@ type field struct {
 	value []rune
 	at    int       // of the cursor, in runes
 	pin   *pinField // not nil: this field takes a PIN
+	word  bool      // a word of a digest: letters only
+	said  text.Safe // what became of the last key, where that needs saying
 	note  span      // said behind it
 	hint  text.Safe // said in it while it is empty
 }
 
 func newField(format string, args ...any) *field { return &field{label: text.F(format, args...)} }
+
+// newWordField takes a word of a digest. It comes before the PIN, and who types that one here must not see it on the screen.
+func newWordField(format string, args ...any) *field {
+	f := newField(format, args...)
+	f.word = true
+	return f
+}
 
 func newPINField(mono func() time.Time, format string, args ...any) *field {
 	return &field{label: text.F(format, args...), pin: &pinField{mono: mono}}
@@ -79,6 +88,14 @@ func (f *field) typed(k tea.KeyPressMsg) {
 }
 
 func (f *field) insert(s string) {
+	if f.word && strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsLetter(r) && r != ' ' }) {
+		f.value, f.at = nil, 0
+		f.said = text.Clean("A word has letters only; what was typed was thrown away. The PIN is asked for after the words.")
+		return
+	}
+	if s != "" {
+		f.said = text.Safe{}
+	}
 	for _, r := range s {
 		if unicode.IsPrint(r) && len(f.value) < maxField {
 			f.value = slices.Insert(f.value, f.at, r)
@@ -94,6 +111,14 @@ func (f *field) pasted(s string) {
 		return
 	}
 	f.insert(s)
+}
+
+// says is what became of the last keys, where that needs saying.
+func (f *field) says() text.Safe {
+	if f.pin != nil {
+		return f.pin.said
+	}
+	return f.said
 }
 
 // line shows the field in w cells, its label padded to lw.

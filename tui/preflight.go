@@ -1,6 +1,8 @@
 package tui
 
 import (
+	"strings"
+
 	tea "charm.land/bubbletea/v2"
 
 	"conclave/ceremony/preflight"
@@ -126,7 +128,7 @@ func (s *preflightScreen) readClock() tea.Cmd {
 			text.Clean("Read it aloud and compare it with a watch. A wrong clock signs wrong dates. If it is wrong: esc, set the clock, check again."),
 		}
 	}
-	a.commit = func() error { return session.PassPreflight(texts(fields)) }
+	a.commit = func() error { return session.PassPreflight(say.Names(strings.Join(texts(fields), ","))) }
 	a.check = func() string {
 		if twice(fields) != "" {
 			return "Two different people are needed."

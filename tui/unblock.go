@@ -44,7 +44,7 @@ func (s *unblockScreen) Body(w, _ int) Page {
 	lines := append([]Line{blank}, noticeLines(w, say.Blocked(s.v))...)
 	lines = append(lines, blank)
 	lines = append(lines, s.form.lines(w)...)
-	return Page{Lines: lines, Foot: append(pinSaid(w, &s.form), s.said(w)...)}
+	return Page{Lines: lines, Foot: append(fieldSaid(w, &s.form), s.said(w)...)}
 }
 
 func (s *unblockScreen) Keys() []Key {

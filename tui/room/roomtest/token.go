@@ -144,7 +144,7 @@ func (s *Session) Approve(v ceremony.Visitor, asked []ceremony.Challenge, words 
 	for i, c := range asked {
 		for _, a := range v.Acts {
 			if a.Role == c.Role && !strings.EqualFold(a.Digest.Words()[c.Position-1], words[i]) {
-				return failed("approve", "Nothing was changed.", &ceremony.WordError{Role: a.String(), Position: c.Position, Typed: words[i]})
+				return failed("approve", "Nothing was changed.", &ceremony.WordError{Role: a.String(), Position: c.Position})
 			}
 		}
 	}
