@@ -440,6 +440,17 @@ func TestCtrlCLeavesFromEverywhere(t *testing.T) {
 	}
 }
 
+// In practice one person is enough; two in the one field are taken as two.
+func TestTheClockTakesTwoNamesInOneField(t *testing.T) {
+	r := roomtest.Genesis()
+	s := hold(t, r, r.Tray())
+	s.key("enter")
+	s.typed("Alice, Bob", "enter")
+	if n := calls(r, "PassPreflight [Alice Bob]"); n != 1 {
+		t.Errorf("the clock was not read by Alice and Bob: %v", r.Calls())
+	}
+}
+
 // A whole genesis by keyboard and tray.
 func TestGenesisByKeyboard(t *testing.T) {
 	r := roomtest.Genesis()

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -105,6 +106,9 @@ func (c *Config) check() error {
 			return errors.New("\"passphrase_file\" is missing: key files are encrypted")
 		}
 	}
+	if err := checkPublic(c.PublicMetadata); err != nil {
+		return fmt.Errorf("\"public_metadata\": %w", err)
+	}
 	if c.SnapshotDays == 0 {
 		c.SnapshotDays = DefaultSnapshotDays
 	}
@@ -123,6 +127,19 @@ func (c *Config) check() error {
 	if bins := cmp.Or(c.BinsDays, DefaultBinsDays); c.BinsKey != "" && bins < c.SnapshotDays+2*c.TimestampDays {
 		return fmt.Errorf("\"bins_days\" must be %d or more, \"snapshot_days\" and twice \"timestamp_days\": bins are signed anew together with the snapshot",
 			c.SnapshotDays+2*c.TimestampDays)
+	}
+	return nil
+}
+
+// checkPublic takes what clients can read from. A relative path is refused: it is a URL whose https:// was forgotten.
+func checkPublic(raw string) error {
+	if raw == "" || strings.HasPrefix(raw, fromFile) || filepath.IsAbs(raw) {
+		return nil
+	}
+	u, err := url.Parse(raw)
+	if err != nil || !isWeb(raw) || u.Host == "" {
+		return withHint(fmt.Errorf("%q is not a URL that clients can read from", raw),
+			"give the folder of metadata as clients read it: https://HOST/PATH/metadata, or file:DIR")
 	}
 	return nil
 }
