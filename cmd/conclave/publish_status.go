@@ -39,6 +39,8 @@ no key. A store that went back in time or jumped ahead since this host published
 last is an alarm; after a root that gave new keys to timestamp or snapshot, their
 versions may begin anew.
 
+Roles to which the targets delegate are watched like targets where a person holds a
+key of them. Others are a machine's to sign: a warning comes in their last week.
 Of the hash bins to which the targets delegate, the first to expire counts. Up to
 256 of them are read, and 16 MiB; of more, some are drawn by lot, and this host
 answers for others from memory of its last push, add or refresh. The output says
@@ -248,7 +250,11 @@ func (p *program) statusTable(s *publish.Status) {
 		fmt.Fprintln(p.out, "PRACTICE: this repository was made in a rehearsal")
 	}
 	for _, r := range s.Roles {
-		fmt.Fprintf(p.out, "%-8s %-10s %4d   expires %s   %d of %d keys\n", r.Level, text.Clean(r.Role), r.Version, text.Date(r.Expires, now), r.Threshold, len(r.KeyIDs))
+		expires := text.F("expires %s", text.Date(r.Expires, now))
+		if r.Expires.IsZero() {
+			expires = text.F("none that verifies")
+		}
+		fmt.Fprintf(p.out, "%-8s %-10s %4d   %s   %d of %d keys\n", r.Level, text.Clean(r.Role), r.Version, expires, r.Threshold, len(r.KeyIDs))
 	}
 	if s.Bins != nil {
 		p.binsLines(s.Bins, now)

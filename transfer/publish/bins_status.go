@@ -139,7 +139,7 @@ func (s *Status) lookAtBins(ctx context.Context, p *Publisher, now *live, memory
 
 // signedOnline reports whether no person holds a key of the bins.
 func signedOnline(d *tuf.Bins) bool {
-	return !slices.ContainsFunc(d.Keys, func(k tuf.HeldKey) bool { return k.Holder != tuf.Holder{} })
+	return !slices.ContainsFunc(d.Keys, heldByPerson)
 }
 
 // drawBins draws those that one look reads by lot, first among those of which nothing is remembered.
@@ -170,7 +170,7 @@ func (s *Status) readBins(ctx context.Context, p *Publisher, now *live, roles []
 	err := each(ctx, roles, func(ctx context.Context, role string) error {
 		doc, err := readDelegated(ctx, p.Store, now, role)
 		if err == nil {
-			err = unsoundBin(role, doc, now.targets)
+			err = unsoundBy(role, doc, now.targets)
 		}
 		mu.Lock()
 		defer mu.Unlock()
@@ -198,8 +198,9 @@ func (s *Status) readBins(ctx context.Context, p *Publisher, now *live, roles []
 	return seen, nil
 }
 
-func unsoundBin(role string, doc, targets *tuf.Document) error {
-	if err := verifyBy(role, doc, targets); err != nil {
+// unsoundBy says that a delegated role's document is not signed as its delegator wants it.
+func unsoundBy(role string, doc, delegator *tuf.Document) error {
+	if err := verifyBy(role, doc, delegator); err != nil {
 		return unsound(err)
 	}
 	return nil

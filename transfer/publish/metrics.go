@@ -103,9 +103,14 @@ func (s *Status) families(family func(name, kind, help string, samples ...string
 		}
 		return samples
 	}
-	// withBins adds the bin that expires first, under the name of all.
-	withBins := func(value func(RoleStatus) int64) []string {
-		samples := perRole(value)
+	// dates are of the roles that have one, and of the bin that expires first, under the name of all.
+	dates := func(value func(RoleStatus) int64) []string {
+		var samples []string
+		for _, r := range s.Roles {
+			if !r.Expires.IsZero() {
+				samples = append(samples, sample([]string{"role", r.Role}, value(r)))
+			}
+		}
 		if b := s.Bins; b != nil && b.First != "" {
 			samples = append(samples, sample([]string{"role", b.Role}, value(RoleStatus{Expires: b.Expires, Sign: b.Sign})))
 		}
@@ -116,8 +121,8 @@ func (s *Status) families(family func(name, kind, help string, samples ...string
 		levels = append(levels, sample([]string{"role", s.Bins.Role}, int64(s.Bins.Level)))
 	}
 	family("conclave_role_version", "gauge", "Version of the live document.", perRole(func(r RoleStatus) int64 { return r.Version })...)
-	family("conclave_role_expires_timestamp_seconds", "gauge", "When the live document expires.", withBins(func(r RoleStatus) int64 { return r.Expires.Unix() })...)
-	family("conclave_role_sign_from_timestamp_seconds", "gauge", "When the next document should be signed.", withBins(func(r RoleStatus) int64 { return r.Sign.Unix() })...)
+	family("conclave_role_expires_timestamp_seconds", "gauge", "When the live document expires.", dates(func(r RoleStatus) int64 { return r.Expires.Unix() })...)
+	family("conclave_role_sign_from_timestamp_seconds", "gauge", "When the next document should be signed.", dates(func(r RoleStatus) int64 { return r.Sign.Unix() })...)
 	family("conclave_role_level", "gauge", "0 for all right, 1 for a warning, 2 for critical.", levels...)
 	family("conclave_status_level", "gauge", "The most urgent of everything: 0 all right, 1 warning, 2 critical.", sample(nil, int64(s.Level)))
 	family("conclave_practice", "gauge", "Whether the store is for rehearsals.", sample(nil, flag(s.Practice)))

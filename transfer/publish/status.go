@@ -52,7 +52,7 @@ type Status struct {
 	Practice bool          `json:"practice"`
 	Pinned   int64         `json:"pinned_root"` // version of the pinned root
 	Checked  time.Time     `json:"checked"`
-	Roles    []RoleStatus  `json:"roles"`                 // root, targets, snapshot, timestamp
+	Roles    []RoleStatus  `json:"roles"`                 // root, targets, snapshot, timestamp; then the delegated ones, as clients ask them
 	Bins     *BinsStatus   `json:"bins,omitempty"`        // null where the targets delegate to none
 	Next     *Deadline     `json:"next_deadline"`         // null where nothing is published
 	LastSeen time.Time     `json:"last_success,omitzero"` // of this host: its last push or refresh
@@ -83,10 +83,10 @@ type Standby struct {
 type RoleStatus struct {
 	Role      string    `json:"role"`
 	Version   int64     `json:"version"`
-	Expires   time.Time `json:"expires"`
+	Expires   time.Time `json:"expires,omitzero"` // zero where no document of a delegated role verifies, as Version and Sign are
 	Expired   bool      `json:"expired"`
-	DaysLeft  int       `json:"days_left"` // whole days, negative after the end
-	Sign      time.Time `json:"sign_from"` // from then on the next version should be signed
+	DaysLeft  int       `json:"days_left"`          // whole days, negative after the end
+	Sign      time.Time `json:"sign_from,omitzero"` // from then on the next version should be signed
 	Level     Level     `json:"level"`
 	Breaks    string    `json:"breaks"` // what happens when it expires
 	Threshold int       `json:"threshold"`
@@ -134,6 +134,9 @@ func (p *Publisher) Status(ctx context.Context) (*Status, error) {
 	if err != nil {
 		return nil, fmt.Errorf("status: %w", err)
 	}
+	if err := s.lookAtDelegated(ctx, p, now); err != nil {
+		return nil, err
+	}
 	if err := s.lookAtBins(ctx, p, now, known); err != nil {
 		return nil, err
 	}
@@ -157,6 +160,9 @@ func StatusFrom(ctx context.Context, s Store, public client.Repository, root *tu
 	}
 	status, live, err := p.look(ctx, root)
 	if err != nil {
+		return nil, err
+	}
+	if err := status.lookAtDelegated(ctx, p, live); err != nil {
 		return nil, err
 	}
 	if err := status.lookAtBins(ctx, p, live, nil); err != nil {
@@ -229,12 +235,22 @@ func (s *Status) problem(level Level, format string, args ...any) {
 }
 
 func (s *Status) add(p *Publisher, doc, root *tuf.Document) {
-	role, now := doc.Type(), p.now()
-	r := RoleStatus{Role: role, Version: doc.Version(), Expires: doc.Expires(), KeyIDs: []string{}, Breaks: breaks[role]}
-	left := doc.Expires().Sub(now)
+	role := doc.Type()
+	r := RoleStatus{Role: role, KeyIDs: []string{}, Breaks: breaks[role]}
+	if keys := root.Root().Roles[role]; keys != nil {
+		r.Threshold = keys.Threshold
+		r.KeyIDs = slices.Clone(keys.KeyIDs)
+	}
+	opens, ends := p.window(role)
+	s.judge(r, doc, doc.Expires().Sub(p.now()), opens, ends)
+}
+
+// judge says of a role's document how urgent it is, left before it expires.
+func (s *Status) judge(r RoleStatus, doc *tuf.Document, left, opens, ends time.Duration) {
+	role := r.Role
+	r.Version, r.Expires = doc.Version(), doc.Expires()
 	r.Expired = left < 0
 	r.DaysLeft = int(left.Hours() / 24)
-	opens, ends := p.window(role)
 	r.Sign = doc.Expires().Add(-opens)
 	switch {
 	case r.Expired:
@@ -246,10 +262,6 @@ func (s *Status) add(p *Publisher, doc, root *tuf.Document) {
 	case late(role, left, opens):
 		r.Level = Warn
 		s.problem(Warn, "%s %d expires in %s and should be signed anew: %s", role, r.Version, short(left), r.Breaks)
-	}
-	if keys := root.Root().Roles[role]; keys != nil {
-		r.Threshold = keys.Threshold
-		r.KeyIDs = slices.Clone(keys.KeyIDs)
 	}
 	s.Roles = append(s.Roles, r)
 	if s.Next == nil || doc.Expires().Before(s.Next.Expires) {
