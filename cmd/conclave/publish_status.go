@@ -249,15 +249,19 @@ func (p *program) statusTable(s *publish.Status) {
 	if s.Practice {
 		fmt.Fprintln(p.out, "PRACTICE: this repository was made in a rehearsal")
 	}
+	width := 10
+	for _, r := range s.Roles {
+		width = max(width, text.Clean(r.Role).Width())
+	}
 	for _, r := range s.Roles {
 		expires := text.F("expires %s", text.Date(r.Expires, now))
 		if r.Expires.IsZero() {
 			expires = text.F("none that verifies")
 		}
-		fmt.Fprintf(p.out, "%-8s %-10s %4d   %s   %d of %d keys\n", r.Level, text.Clean(r.Role), r.Version, expires, r.Threshold, len(r.KeyIDs))
+		fmt.Fprintf(p.out, "%-8s %s %4d   %s   %d of %d keys\n", r.Level, text.Pad(text.Clean(r.Role), width), r.Version, expires, r.Threshold, len(r.KeyIDs))
 	}
 	if s.Bins != nil {
-		p.binsLines(s.Bins, now)
+		p.binsLines(s.Bins, width, now)
 	}
 	if s.Public != nil && s.Public.Error == "" {
 		fmt.Fprintf(p.out, "public   timestamp %d, root %d\n", s.Public.Timestamp, s.Public.Root)
@@ -277,7 +281,7 @@ func (p *program) statusTable(s *publish.Status) {
 }
 
 // binsLines say how the bins stand, and how much of them was looked at.
-func (p *program) binsLines(b *publish.BinsStatus, now time.Time) {
+func (p *program) binsLines(b *publish.BinsStatus, width int, now time.Time) {
 	expires, signed := text.F("none was seen"), ""
 	if b.First != "" {
 		signer := "refresh signs"
@@ -287,6 +291,6 @@ func (p *program) binsLines(b *publish.BinsStatus, now time.Time) {
 		expires = text.F("first expires %s", text.Date(b.Expires, now))
 		signed = fmt.Sprintf("; the first is %s, which %s anew from %s on", text.Clean(b.First), signer, b.Sign.UTC().Format(time.DateOnly))
 	}
-	fmt.Fprintf(p.out, "%-8s %-10s %4d   %s   %d of %d keys\n", b.Level, text.Clean(b.Role), b.Total, expires, b.Threshold, len(b.KeyIDs))
+	fmt.Fprintf(p.out, "%-8s %s %4d   %s   %d of %d keys\n", b.Level, text.Pad(text.Clean(b.Role), width), b.Total, expires, b.Threshold, len(b.KeyIDs))
 	fmt.Fprintf(p.out, "         of %d bins %s%s\n", b.Total, b.Looked(), signed)
 }
