@@ -138,11 +138,11 @@ func (u *tokenURI) checkPINSource() error {
 		return nil
 	}
 	if file == "" {
-		return errors.New("pin-source names no file after " + fromFile)
+		return errors.New("pin-source names no file")
 	}
 	for _, other := range []string{fromFile, fromEnv, fromCredential} {
 		if strings.HasPrefix(file, other) {
-			return errors.New("pin-source says " + fromFile + " and then " + other + ": leave one out")
+			return fmt.Errorf("pin-source says %s and then %s, which is not known here", fromFile, other)
 		}
 	}
 	u.PINSource = file
