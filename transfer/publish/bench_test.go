@@ -30,7 +30,7 @@ const (
 	smallFiles  = 2000
 	smallSize   = 20 << 10
 	largeSize   = 1 << 30
-	serialFiles = 200 // of the serial loop, which is scaled up: nobody waits for all of it
+	serialFiles = 200 // of the serial loops, which are scaled up: nobody waits for all of them
 	benchRounds = 3
 	farAway     = 30 * time.Millisecond
 )
@@ -172,6 +172,11 @@ func (r *rig) competitors(endpoint string) map[string]func() result {
 	} else {
 		r.b.Log("aws is not installed (Debian: awscli)")
 	}
+	if python := python(); python != "" {
+		all["boto3"] = func() result { return r.boto3(python, endpoint, keys) }
+	} else {
+		r.b.Log("boto3 is not installed (Debian: python3-boto3)")
+	}
 	return all
 }
 
@@ -185,7 +190,42 @@ func awsProgram() string {
 	return ""
 }
 
-// serial puts one file after the other, as tutorials do, and scales the time to all of them.
+// tutorial is the loop of tutorials, in Python with the maker's own library: one file after the other.
+const tutorial = `
+import sys, boto3, botocore.config
+endpoint, bucket, prefix, *paths = sys.argv[1:]
+s3 = boto3.client("s3", endpoint_url=endpoint, config=botocore.config.Config(s3={"addressing_style": "path"}))
+for i, path in enumerate(paths):
+    with open(path, "rb") as f:
+        s3.put_object(Bucket=bucket, Key=f"{prefix}/{i}", Body=f)
+`
+
+// python is one that has boto3, of the distribution where it can be; "" where there is none.
+func python() string {
+	for _, name := range []string{"/usr/bin/python3", "python3"} {
+		if exec.Command(name, "-c", "import boto3").Run() == nil {
+			return name
+		}
+	}
+	return ""
+}
+
+// boto3 runs the tutorials' loop over some of the files and scales the time to all of them, but for its start.
+func (r *rig) boto3(python, endpoint string, keys []string) result {
+	paths := walk(r.b, r.files)
+	run := func(some []string) result {
+		return r.run(keys, python, append([]string{"-c", tutorial, endpoint, r.bucket.name, r.fresh("boto3")}, some...)...)
+	}
+	some := paths[:min(serialFiles, len(paths))]
+	start, got := run(nil), run(some)
+	scale := float64(len(paths)) / float64(len(some))
+	got.seconds = start.seconds + (got.seconds-start.seconds)*scale
+	got.cpu = start.cpu + (got.cpu-start.cpu)*scale
+	got.server *= scale
+	return got
+}
+
+// serial is the same loop with the library that conclave itself uses, in a program that runs already.
 func (r *rig) serial(endpoint string) result {
 	api, prefix := r.bucket.server.client(rootAccess, rootSecret), r.fresh("serial")
 	if endpoint != r.bucket.server.url {
@@ -219,7 +259,7 @@ func walk(b *testing.B, dir string) []string {
 }
 
 // competing is the order of the table.
-var competing = []string{"conclave", "rclone", "rclone-64", "aws", "serial"}
+var competing = []string{"conclave", "rclone", "rclone-64", "aws", "boto3", "serial"}
 
 // race lets everybody run in turns, prints the medians and reports how many times as fast as each other one conclave is.
 func (r *rig) race(title string, all map[string]func() result) {
@@ -242,8 +282,8 @@ func (r *rig) race(title string, all map[string]func() result) {
 	r.b.ReportMetric(0, "ns/op")
 }
 
-// The same files, the same server, in turns: what rclone, the aws program and a loop that
-// puts one file after the other take, without and with a distance to the server.
+// The same files, the same server, in turns: what rclone, the aws program and loops that
+// put one file after the other take, without and with a distance to the server.
 func BenchmarkPushSmallFiles(b *testing.B) {
 	for name, far := range map[string]time.Duration{"near": 0, "30ms": farAway} {
 		b.Run(name, func(b *testing.B) {
@@ -263,6 +303,7 @@ func BenchmarkPushOneGiB(b *testing.B) {
 			r := newRig(b, 1, largeSize)
 			all := r.competitors(r.endpoint(far))
 			delete(all, "rclone-64")
+			delete(all, "boto3")
 			for name, run := range all {
 				all[name] = func() result { defer r.sweep(); return run() }
 			}
