@@ -13,6 +13,9 @@ func ParseTokenURI(raw string) (string, error) {
 	return u.String(), err
 }
 
+// Unseal opens what an encrypted key's PEM block holds.
+func Unseal(raw []byte, p *Passphrase) ([]byte, error) { return unseal(raw, p) }
+
 // Check reads content as a push does before it sends anything.
 func Check(ctx context.Context, c Content) (Content, error) { return c.check(ctx) }
 

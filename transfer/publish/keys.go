@@ -15,9 +15,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-	"runtime/debug"
 
-	"github.com/secure-systems-lab/go-securesystemslib/encrypted"
 	"github.com/sigstore/sigstore/pkg/cryptoutils"
 
 	"conclave/ceremony/tuf"
@@ -38,8 +36,11 @@ const (
 
 // A Passphrase opens an encrypted key file. It prints as Passphrase(redacted)
 // and refuses to be marshalled. The bytes lie behind a pointer: %p prints a value's
-// fields without asking its methods.
-type Passphrase struct{ b *[]byte }
+// fields without asking its methods. What it was stretched to last is kept with it. It serves one goroutine.
+type Passphrase struct {
+	b    *[]byte
+	last *stretched
+}
 
 // NewPassphrase copies b into a passphrase and wipes b, also when it refuses.
 func NewPassphrase(b []byte) (*Passphrase, error) {
@@ -49,7 +50,7 @@ func NewPassphrase(b []byte) (*Passphrase, error) {
 			"an online key is only as safe as its passphrase; 20 random characters are a good one")
 	}
 	kept := bytes.Clone(b)
-	return &Passphrase{&kept}, nil
+	return &Passphrase{b: &kept}, nil
 }
 
 // ReadPassphrase reads a passphrase from the first line of a file that only its owner can read.
@@ -84,6 +85,7 @@ func (p *Passphrase) Wipe() {
 	if !p.empty() {
 		clear(*p.b)
 		p.b = nil
+		p.forget()
 	}
 }
 
@@ -162,8 +164,7 @@ func LoadKey(path string, p *Passphrase) (*Signer, error) {
 	if p.empty() {
 		return nil, fmt.Errorf("read key: %s needs a passphrase", path)
 	}
-	der, err := encrypted.Decrypt(block.Bytes, *p.b)
-	debug.FreeOSMemory() // what stretches a passphrase takes 64 MiB, and the next key would take as much again
+	der, err := unseal(block.Bytes, p)
 	if err != nil {
 		return nil, withHint(fmt.Errorf("open key %s: %w", path, err), "is it the right passphrase for this key?")
 	}
@@ -200,7 +201,7 @@ func GenerateKey(dir, role string, p *Passphrase) (tuf.Key, error) {
 			return tuf.Key{}, withHint(fmt.Errorf("generate key: %s exists", path), "keys are never overwritten; use another folder or move it away")
 		}
 	}
-	pemPrivate, pemPublic, err := cryptoutils.GeneratePEMEncodedECDSAKeyPair(elliptic.P256(), cryptoutils.StaticPasswordFunc(*p.b))
+	pemPrivate, pemPublic, err := generatePEM(p)
 	if err != nil {
 		return tuf.Key{}, fmt.Errorf("generate key: %w", err)
 	}
@@ -218,6 +219,25 @@ func GenerateKey(dir, role string, p *Passphrase) (tuf.Key, error) {
 		return tuf.Key{}, fmt.Errorf("generate key: %w", err)
 	}
 	return key, nil
+}
+
+// generatePEM makes a P-256 key and seals its private half.
+func generatePEM(p *Passphrase) (private, public []byte, err error) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return nil, nil, err
+	}
+	der, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer clear(der)
+	box, err := seal(der, p)
+	if err != nil {
+		return nil, nil, err
+	}
+	public, err = cryptoutils.MarshalPublicKeyToPEM(key.Public())
+	return pem.EncodeToMemory(&pem.Block{Type: pemSigstore, Bytes: box}), public, err
 }
 
 // readSecret reads a small regular file that nobody but its owner can read or write.

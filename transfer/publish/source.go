@@ -49,7 +49,7 @@ func openPIN(source string) (*Passphrase, error) {
 	if len(raw) == 0 {
 		return nil, fmt.Errorf("read PIN: %s is empty", source)
 	}
-	return &Passphrase{&raw}, nil
+	return &Passphrase{b: &raw}, nil
 }
 
 func openSecret(source string) ([]byte, error) {
