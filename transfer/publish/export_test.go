@@ -13,6 +13,12 @@ func ParseTokenURI(raw string) (string, error) {
 	return u.String(), err
 }
 
+// Stretched is what the passphrase was stretched to last; another stretching is another one.
+func (p *Passphrase) Stretched() *Stretching { return p.last }
+
+// A Stretching is what a passphrase gave for a salt.
+type Stretching = stretched
+
 // Unseal opens what an encrypted key's PEM block holds.
 func Unseal(raw []byte, p *Passphrase) ([]byte, error) { return unseal(raw, p) }
 

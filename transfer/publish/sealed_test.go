@@ -25,6 +25,7 @@ func box(t testing.TB, path string) []byte {
 	block, rest := pem.Decode(raw)
 	if block == nil || len(rest) > 0 {
 		t.Fatalf("%s is not one PEM block", path)
+		return nil
 	}
 	return block.Bytes
 }
@@ -88,6 +89,7 @@ func TestTheKeysOfOnePublisherShareTheirSalt(t *testing.T) {
 	}
 	dir := publisher()
 	nonces := map[string]bool{}
+	p, stretchings := newPassphrase(t), map[*publish.Stretching]bool{}
 	first, _ := boxOf(t, filepath.Join(dir, "snapshot.pem"))
 	for _, name := range []string{"snapshot.pem", "timestamp.pem", "bins.pem"} {
 		salt, nonce := boxOf(t, filepath.Join(dir, name))
@@ -95,9 +97,17 @@ func TestTheKeysOfOnePublisherShareTheirSalt(t *testing.T) {
 			t.Errorf("%s has the salt %x, not %x", name, salt, first)
 		}
 		nonces[string(nonce)] = true
-		if _, err := publish.LoadKey(filepath.Join(dir, name), newPassphrase(t)); err != nil {
+		if _, err := publish.LoadKey(filepath.Join(dir, name), p); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
+		stretchings[p.Stretched()] = true
+	}
+	if len(stretchings) != 1 {
+		t.Errorf("the passphrase was stretched %d times for three keys", len(stretchings))
+	}
+	p.Wipe()
+	if p.Stretched() != nil {
+		t.Error("what the passphrase was stretched to is kept after it was wiped")
 	}
 	if len(nonces) != 3 {
 		t.Error("a nonce was used twice")
