@@ -111,10 +111,7 @@ func (s *Status) lookAtBins(ctx context.Context, p *Publisher, now *live, memory
 	if d == nil {
 		return nil
 	}
-	b := &BinsStatus{Role: d.Prefix + "-*", Online: signedOnline(d), Total: 1 << d.Bits, Threshold: d.Threshold, KeyIDs: []string{}, Breaks: breaksBin}
-	for _, k := range d.Keys {
-		b.KeyIDs = append(b.KeyIDs, k.Key.ID)
-	}
+	b := &BinsStatus{Role: d.Prefix + "-*", Online: signedOnline(d.Keys), Total: 1 << d.Bits, Threshold: d.Threshold, KeyIDs: keyIDs(d.Keys), Breaks: breaksBin}
 	s.Bins = b
 	meta := now.snapshot.Snapshot().Meta
 	roles := slices.DeleteFunc(d.Roles(), func(role string) bool { return meta[role+".json"] == nil })
@@ -137,9 +134,18 @@ func (s *Status) lookAtBins(ctx context.Context, p *Publisher, now *live, memory
 	return nil
 }
 
-// signedOnline reports whether no person holds a key of the bins.
-func signedOnline(d *tuf.Bins) bool {
-	return !slices.ContainsFunc(d.Keys, heldByPerson)
+// signedOnline reports whether no person holds one of the keys, as far as their delegator says.
+func signedOnline(keys []tuf.HeldKey) bool {
+	return !slices.ContainsFunc(keys, func(k tuf.HeldKey) bool { return k.Holder != tuf.Holder{} })
+}
+
+// keyIDs are never null in JSON.
+func keyIDs(keys []tuf.HeldKey) []string {
+	ids := make([]string, len(keys))
+	for i, k := range keys {
+		ids[i] = k.Key.ID
+	}
+	return ids
 }
 
 // drawBins draws those that one look reads by lot, first among those of which nothing is remembered.

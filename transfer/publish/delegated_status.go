@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
-	"time"
 
 	"conclave/ceremony/tuf"
 )
@@ -39,7 +37,7 @@ func (s *Status) lookAtDelegated(ctx context.Context, p *Publisher, now *live) e
 			if err != nil {
 				return fmt.Errorf("status: %w", err)
 			}
-			if doc != nil {
+			if doc != nil && len(doc.Delegations().Roles) > 0 {
 				delegators = append(delegators, doc)
 			}
 		}
@@ -53,10 +51,7 @@ func (s *Status) lookAtOne(ctx context.Context, p *Publisher, now *live, d tuf.D
 	if err == nil && doc != nil {
 		err = unsoundBy(d.Name, doc, by)
 	}
-	r := RoleStatus{Role: d.Name, Threshold: d.Threshold, KeyIDs: []string{}, Breaks: breaksDelegated}
-	for _, k := range d.Keys {
-		r.KeyIDs = append(r.KeyIDs, k.Key.ID)
-	}
+	r := RoleStatus{Role: d.Name, Threshold: d.Threshold, KeyIDs: keyIDs(d.Keys), Breaks: breaksDelegated}
 	switch {
 	case errors.Is(err, ErrUnsound):
 		r.Level = Critical
@@ -72,13 +67,10 @@ func (s *Status) lookAtOne(ctx context.Context, p *Publisher, now *live, d tuf.D
 		return nil, nil
 	}
 	// Without a person's name a machine may sign it, as often as it likes: only an end that is near is worth a word.
-	opens, ends := windowEnds, time.Duration(0)
-	if slices.ContainsFunc(d.Keys, heldByPerson) {
-		opens, ends = windowOpens, windowEnds
+	opens, ends := windowOpens, windowEnds
+	if signedOnline(d.Keys) {
+		opens, ends = windowEnds, 0
 	}
 	s.judge(r, doc, doc.Expires().Sub(p.now()), opens, ends)
 	return doc, nil
 }
-
-// heldByPerson reports whether somebody holds a key, as far as the delegator says.
-func heldByPerson(k tuf.HeldKey) bool { return k.Holder != tuf.Holder{} }

@@ -134,9 +134,6 @@ func (p *Publisher) Status(ctx context.Context) (*Status, error) {
 	if err != nil {
 		return nil, fmt.Errorf("status: %w", err)
 	}
-	if err := s.lookAtDelegated(ctx, p, now); err != nil {
-		return nil, err
-	}
 	if err := s.lookAtBins(ctx, p, now, known); err != nil {
 		return nil, err
 	}
@@ -160,9 +157,6 @@ func StatusFrom(ctx context.Context, s Store, public client.Repository, root *tu
 	}
 	status, live, err := p.look(ctx, root)
 	if err != nil {
-		return nil, err
-	}
-	if err := status.lookAtDelegated(ctx, p, live); err != nil {
 		return nil, err
 	}
 	if err := status.lookAtBins(ctx, p, live, nil); err != nil {
@@ -191,6 +185,9 @@ func (p *Publisher) look(ctx context.Context, anchor *tuf.Document) (*Status, *l
 	}
 	if now.timestamp == nil {
 		s.problem(Critical, "nothing is published")
+	}
+	if err := s.lookAtDelegated(ctx, p, now); err != nil {
+		return nil, nil, err
 	}
 	return s, now, nil
 }
