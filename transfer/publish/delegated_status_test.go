@@ -126,3 +126,30 @@ func (w *world) unsignedPlugins() {
 	must(w.t, w.store.PutNew(w.t.Context(), "metadata/2.plugins.json", publish.Bytes(doc.Bytes())))
 	w.steal(func(meta map[string]*metadata.MetaFiles) { meta["plugins.json"] = listed(2, doc.Bytes()) })
 }
+
+// A delegated role delegates on: what clients meet there is watched as well, and each role once.
+func TestStatusFollowsDelegationsDown(t *testing.T) {
+	w := newWorld(t)
+	w.genesis()
+	targets, plugins := w.delegation("plugins", "plugins/*")
+	deeper := *plugins.Targets()
+	deeper.Targets, deeper.Expires = map[string]*metadata.TargetFiles{}, w.now.Add(3*day)
+	last, err := tuf.From(&deeper)
+	must(t, err)
+	child := *plugins.Targets()
+	child.Targets = map[string]*metadata.TargetFiles{}
+	child.Delegations = &metadata.Delegations{
+		Keys: targets.Targets().Delegations.Keys,
+		Roles: []metadata.DelegatedRole{
+			{Name: "nightly", KeyIDs: []string{w.roots[2].key.ID}, Threshold: 1, Paths: []string{"plugins/*"}},
+			{Name: "plugins", KeyIDs: []string{w.roots[2].key.ID}, Threshold: 1, Paths: []string{"plugins/*"}},
+		},
+	}
+	plugins, err = tuf.From(&child)
+	must(t, err)
+	w.push(w.sign(w.bundle(tuf.Targets).With(tuf.Targets, targets).With("plugins", plugins).With("nightly", last)))
+	s, _ := w.delegatedStatus()
+	if len(s.Roles) != 6 || s.Roles[5].Role != "nightly" || s.Roles[5].Level != publish.Warn || len(s.Problems) != 1 {
+		t.Errorf("%+v, %q", s.Roles, s.Problems)
+	}
+}
