@@ -11,7 +11,7 @@
 // metadata, so a file is refused at the first byte that has no place in it:
 // 150,000 signatures cost as much as 65. The same pass writes the canonical
 // form (OLPC canonical JSON), which is the payload. Only then go-tuf decodes
-// the signed part, and what it understood, encoded again, must be the payload
+// the signed part (many files in pieces, at once), and what it understood, encoded again, must be the payload
 // byte for byte: nothing is signed that go-tuf reads in another way.
 //
 // # Writing

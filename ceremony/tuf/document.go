@@ -7,6 +7,7 @@ import (
 	"crypto/sha512"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -104,15 +105,17 @@ func tooLarge(size int) error {
 
 // decode fills d from what the reader marked.
 func (d *Document) decode(r *reader) error {
-	var signed string
+	var signed, targets span
 	for _, m := range r.marks {
 		text := d.src[m.start:m.end]
 		switch m.name {
 		case "_type":
 			d.kind = text[1 : len(text)-1]
 		case "signed":
-			signed = text
+			signed = span{m.start, m.end}
 			d.payload = m.canonical
+		case "targets":
+			targets = span{m.start, m.end}
 		case "signature":
 			if err := d.readSignature(text); err != nil {
 				return err
@@ -128,8 +131,14 @@ func (d *Document) decode(r *reader) error {
 		sum := sha512.Sum384(payload)
 		return sum[:]
 	})
-	if err := d.decodeSigned([]byte(signed), r.seen); err != nil {
+	if d.signed = newSigned(d.kind); d.signed == nil {
+		return formatf("signed._type", "is %q, must be root, targets, snapshot or timestamp", shorten(d.kind, 40))
+	}
+	if err := d.checkFields(r.seen); err != nil {
 		return err
+	}
+	if err := guard(func() error { return d.decodeSigned(signed, targets, r.cuts) }); err != nil {
+		return formatf("signed", "is refused by go-tuf: %v", err)
 	}
 	if err := d.check(); err != nil {
 		return err
@@ -160,27 +169,63 @@ func (d *Document) readSignature(text string) error {
 	return nil
 }
 
-// decodeSigned lets go-tuf read the signed part.
-func (d *Document) decodeSigned(signed []byte, present uint64) error {
-	switch d.kind {
+// newSigned is go-tuf's type for one of TUF's, nil for none.
+func newSigned(kind string) any {
+	switch kind {
 	case Root:
-		d.signed = new(metadata.RootType)
+		return new(metadata.RootType)
 	case Targets:
-		d.signed = new(metadata.TargetsType)
+		return new(metadata.TargetsType)
 	case Snapshot:
-		d.signed = new(metadata.SnapshotType)
+		return new(metadata.SnapshotType)
 	case Timestamp:
-		d.signed = new(metadata.TimestampType)
-	default:
-		return formatf("signed._type", "is %q, must be root, targets, snapshot or timestamp", shorten(d.kind, 40))
-	}
-	if err := d.checkFields(present); err != nil {
-		return err
-	}
-	if err := guard(func() error { return json.Unmarshal(signed, d.signed) }); err != nil {
-		return formatf("signed", "is refused by go-tuf: %v", err)
+		return new(metadata.TimestampType)
 	}
 	return nil
+}
+
+// decodeSigned lets go-tuf read the signed part. Where it lists many files, go-tuf reads these by themselves, in pieces
+// and all at once: read with the rest it would decode each of them twice more.
+func (d *Document) decodeSigned(signed, targets span, cuts []int) error {
+	v := d.Targets()
+	if v == nil || len(cuts) == 0 {
+		return json.Unmarshal([]byte(d.src[signed.start:signed.end]), d.signed)
+	}
+	rest := d.src[signed.start:targets.start] + "{}" + d.src[targets.end:signed.end]
+	if err := json.Unmarshal([]byte(rest), v); err != nil {
+		return err
+	}
+	return decodeFiles(d.src[targets.start+1:targets.end-1], targets.start+1, cuts, v.Targets)
+}
+
+// pieceSize is how many files of a targets document go-tuf decodes at a time.
+const pieceSize = 512
+
+// decodeFiles reads the members of "targets" into files. They begin at an offset of the file, in which the cuts are counted.
+func decodeFiles(members string, offset int, cuts []int, files map[string]*metadata.TargetFiles) error {
+	pieces := make([]map[string]*metadata.TargetFiles, len(cuts)+1)
+	errs := make([]error, len(pieces))
+	var running sync.WaitGroup
+	start := 0
+	for i := range pieces {
+		end := len(members)
+		if i < len(cuts) {
+			end = cuts[i] - offset
+		}
+		piece := "{" + members[start:end] + "}"
+		running.Go(func() {
+			errs[i] = guard(func() error { return json.Unmarshal([]byte(piece), &pieces[i]) })
+		})
+		start = end + 1
+	}
+	running.Wait()
+	for _, piece := range pieces {
+		for path, file := range piece {
+			file.Path = path // as go-tuf does it
+			files[path] = file
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // agree demands that go-tuf read the signed part as it is written: its view,

@@ -4,6 +4,9 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"reflect"
+	"strings"
 	"testing"
 
 	"github.com/theupdateframework/go-tuf/v2/metadata"
@@ -40,6 +43,9 @@ func FuzzParse(f *testing.F) {
 			return
 		}
 		checkAgainstGoTUF(t, d)
+		if whole := decodedWhole(t, d); !reflect.DeepEqual(whole, d.signed) {
+			t.Fatalf("go-tuf reads the whole as %+v, the pieces as %+v", whole, d.signed)
+		}
 		if !bytes.Equal(d.Bytes(), raw) {
 			t.Fatal("the bytes changed")
 		}
@@ -70,6 +76,48 @@ func FuzzParse(f *testing.F) {
 			t.Fatal("nobody signed, and it is complete")
 		}
 	})
+}
+
+// decodedWhole is what go-tuf reads from the signed part in one go.
+func decodedWhole(t testing.TB, d *Document) any {
+	t.Helper()
+	v := newSigned(d.Type())
+	if err := json.Unmarshal([]byte(signedText(t, d)), v); err != nil {
+		t.Fatal(err)
+	}
+	return v
+}
+
+// Many files are decoded in pieces. Nobody must see that, whatever their names hold and wherever the pieces end.
+func TestManyFilesAreReadAsGoTUFReadsThem(t *testing.T) {
+	for _, n := range []int{pieceSize - 1, pieceSize, pieceSize + 1, 2*pieceSize + 7} {
+		var files []string
+		for i := range n {
+			// Not in the order of the names, with a name that looks like the end of a piece, and all that may stand beside a hash.
+			files = append(files, fmt.Sprintf(`"%d \u0022},\"targets\":{\u00e9": {"length" : %d, "hashes":{"sha256":"%064x","sha512":"00"}%s}`,
+				n-i, i, i, []string{``, `,"custom":{"a":[1,{}]}`, `,"x-more":"}, \"", "y":7`, `,"custom":"\n"`}[i%4]))
+		}
+		raw := `{"signatures":[],"signed":{"x-before":{"targets":{"a":1}},"version":1,"targets":{` + strings.Join(files, " ,\n") +
+			`},"delegations":{"keys":{},"roles":[]},"spec_version":"1.0.31","_type":"targets","expires":"2027-11-22T00:00:00Z","x-after":[{}]}}`
+		d := mustParse(t, []byte(raw))
+		if got := len(d.Targets().Targets); got != n {
+			t.Errorf("%d files of %d are read", got, n)
+		}
+		if !reflect.DeepEqual(decodedWhole(t, d), d.signed) {
+			t.Errorf("of %d files go-tuf reads something else", n)
+		}
+		checkAgainstGoTUF(t, d)
+	}
+}
+
+// What go-tuf refuses in a piece is refused, and said.
+func TestPieceThatGoTUFRefuses(t *testing.T) {
+	members := `"a":{"length":1,"hashes":{"sha256":"00"}},"b":{"length":1,"hashes":{}}`
+	files := map[string]*metadata.TargetFiles{}
+	err := decodeFiles(members, 0, []int{strings.Index(members, `,"b"`)}, files)
+	if err == nil || !strings.Contains(err.Error(), "hashes must not be empty") {
+		t.Errorf("got %v", err)
+	}
 }
 
 // TestGoTUFAcceptsWhatParseAccepts: the strict reader is strict in one

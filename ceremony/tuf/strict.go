@@ -142,7 +142,7 @@ var (
 		may("length", number(1)),
 		may("hashes", hashesShape),
 	}}}
-	targetsShape = &shape{kind: object, name: notEmpty, rest: &shape{kind: object, fields: []field{
+	targetsShape = &shape{kind: object, mark: "targets", name: notEmpty, rest: &shape{kind: object, fields: []field{
 		must("length", number(0)),
 		must("hashes", hashesShape),
 		may("custom", &shape{kind: something}),

@@ -23,6 +23,7 @@ type reader struct {
 	open  []segment // members of the open objects, innermost last
 	swap  []byte    // scratch for bringing members in order
 	marks []mark
+	cuts  []int  // where the commas between pieces of "targets" stand, each of pieceSize files
 	seen  uint64 // which of signedShape's fields there are
 }
 
@@ -38,7 +39,7 @@ type segment struct {
 type mark struct {
 	name       string
 	start, end int    // in the source
-	canonical  []byte // its own copy of the value's canonical form
+	canonical  []byte // of the signed part: its own copy of the canonical form
 }
 
 // A crumb is one level of the path to where the reader is.
@@ -141,7 +142,11 @@ func (r *reader) value(sh *shape) error {
 		return err
 	}
 	if sh.mark != "" {
-		r.marks = append(r.marks, mark{sh.mark, start, r.pos, slices.Clone(r.out[written:])})
+		m := mark{name: sh.mark, start: start, end: r.pos}
+		if sh == signedShape {
+			m.canonical = slices.Clone(r.out[written:])
+		}
+		r.marks = append(r.marks, m)
 	}
 	return nil
 }
@@ -186,6 +191,9 @@ func (r *reader) object(sh *shape) error {
 			}
 			if c == '}' {
 				break
+			}
+			if sh == targetsShape && (len(r.open)-base)%pieceSize == 0 {
+				r.cuts = append(r.cuts, r.pos)
 			}
 			r.pos++
 			r.out = append(r.out, ',')
