@@ -80,11 +80,8 @@ type entry struct {
 // Parse reads one metadata file strictly. Its errors are *SyntaxError or
 // *FormatError and name the place.
 func Parse(raw []byte) (*Document, error) {
-	if len(raw) > MaxSize {
-		return nil, tooLarge(len(raw))
-	}
-	r := &reader{src: raw}
-	if err := r.file(envelopeShape); err != nil {
+	r, err := read(raw)
+	if err != nil {
 		return nil, err
 	}
 	// The string is the document's own copy: it cannot change under its feet.
@@ -93,6 +90,21 @@ func Parse(raw []byte) (*Document, error) {
 		return nil, err
 	}
 	return d, nil
+}
+
+// Check reads one metadata file as strictly as Parse does before go-tuf sees it, and keeps nothing of it.
+func Check(raw []byte) error {
+	_, err := read(raw)
+	return err
+}
+
+// read makes the one strict pass over a metadata file.
+func read(raw []byte) (*reader, error) {
+	if len(raw) > MaxSize {
+		return nil, tooLarge(len(raw))
+	}
+	r := &reader{src: raw}
+	return r, r.file(envelopeShape)
 }
 
 func tooLarge(size int) error {

@@ -9,6 +9,7 @@ import (
 	"os"
 	"runtime/debug"
 	"sort"
+	"sync"
 
 	"github.com/spf13/cobra"
 
@@ -114,11 +115,14 @@ The first push pins the root: it needs --trust-root or --root-digest.`,
 				o.TrustRoot = raw
 			}
 			tidyLess(args[0])
-			b, err := transfer.Read(args[0])
+			read := sync.OnceValues(func() (*transfer.Bundle, error) { return transfer.Read(args[0]) })
+			go func() { _, _ = read() }() // meanwhile
+			pub, err := p.publisher(config)
 			if err != nil {
 				return err
 			}
-			pub, err := p.publisher(config)
+			pub.OpenEarly()
+			b, err := read()
 			if err != nil {
 				return err
 			}

@@ -43,7 +43,10 @@ func guarded(raw []byte, update func() error) (err error) {
 // rules count here: a client must accept what the specification allows, also where a ceremony would not sign it.
 func strict(raw []byte) error {
 	var syntax *tuf.SyntaxError
-	if _, err := tuf.Parse(raw); errors.As(err, &syntax) {
+	switch err := tuf.Check(raw); {
+	case err == nil:
+		return nil
+	case errors.As(err, &syntax):
 		return syntax
 	}
 	var envelope struct {

@@ -3,6 +3,7 @@ package publish
 import (
 	"context"
 	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -75,19 +76,23 @@ func (w *push) listings(ctx context.Context, before *live, g *goal) ([]listing, 
 	var all []listing
 	seen := map[string]bool{}
 	for _, role := range slices.Sorted(maps.Keys(g.docs)) {
-		published := map[string]bool{}
-		if now, err := w.liveDocument(ctx, before, role); err != nil {
+		doc := g.docs[role]
+		now, err := w.liveDocument(ctx, before, role)
+		if err != nil {
 			return nil, err
-		} else if now != nil {
+		}
+		isLive := now != nil && now.Digest() == doc.Digest()
+		published := map[string]bool{}
+		if now != nil && !isLive {
 			for _, f := range now.Files() {
 				published[targetName(f)] = true
 			}
 		}
-		for _, f := range g.docs[role].Files() {
+		for _, f := range doc.Files() {
 			name := targetName(f)
 			if !seen[name] {
 				seen[name] = true
-				all = append(all, listing{f, name, published[name]})
+				all = append(all, listing{f, name, isLive || published[name]})
 			}
 		}
 	}
@@ -103,8 +108,9 @@ func (w *push) listings(ctx context.Context, before *live, g *goal) ([]listing, 
 // A catalogue is a store that knows the lengths of many objects without reading them, and vouches for the
 // bytes: each was compared with its SHA-256 when it was put.
 type catalogue interface {
-	// Lengths returns those of names that are there, all of them below prefix. It may return others.
-	Lengths(ctx context.Context, prefix string, names []string) (map[string]int64, error)
+	// Lengths returns those of names that are there, all of them below prefix. It may return others. It is faster where
+	// the caller expects rightly that most are there.
+	Lengths(ctx context.Context, prefix string, names []string, expected bool) (map[string]int64, error)
 	// Same compares one object with content by checksums.
 	Same(ctx context.Context, name string, c Content) error
 }
@@ -124,7 +130,7 @@ func (w *push) stored(ctx context.Context, all []listing) (map[string]int64, err
 	if len(names) == 0 {
 		return nil, nil
 	}
-	there, err := catalogue.Lengths(ctx, targetsDir, names)
+	there, err := catalogue.Lengths(ctx, targetsDir, names, false)
 	if err != nil {
 		return nil, fmt.Errorf("push: look for target files: %w", err)
 	}
@@ -200,7 +206,7 @@ func checkTarget(f tuf.TargetFile) error {
 // before the last part of the path (TUF 6.2).
 func targetName(f tuf.TargetFile) string {
 	dir, base := path.Split(f.Path)
-	return fmt.Sprintf("%s%s%x.%s", targetsDir, dir, f.SHA256, base)
+	return targetsDir + dir + hex.EncodeToString(f.SHA256[:]) + "." + base
 }
 
 // check reads the content once and compares it with what it claims to be. Of a large one it knows the parts then.

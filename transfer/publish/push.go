@@ -39,6 +39,8 @@ type Publisher struct {
 	Tell func(string)     // hears one line per step; nil is silence
 
 	Progress func(Progress) // hears how far the target files are, one call at a time and very often; nil is not to count
+
+	opening sync.Mutex // held while the signers are opened
 }
 
 // Keys are the online keys of a publisher.
@@ -49,6 +51,8 @@ type Keys struct {
 
 // Open opens the signers, if they are not open yet.
 func (p *Publisher) Open() error {
+	p.opening.Lock()
+	defer p.opening.Unlock()
 	if p.Keys == nil || p.Snapshot != nil || p.Timestamp != nil {
 		return nil
 	}
@@ -58,6 +62,14 @@ func (p *Publisher) Open() error {
 	}
 	p.Snapshot, p.Timestamp, p.Bins = k.Snapshot, k.Timestamp, k.Bins
 	return nil
+}
+
+// OpenEarly begins to open the signers on a host that has published nothing yet, while its caller reads the bundle: that
+// host's push will need them. On others the push looks first whether the bundle brings news.
+func (p *Publisher) OpenEarly() {
+	if p.isNew() {
+		go func() { _ = p.Open() }() // whoever needs them has the error
+	}
 }
 
 func (p *Publisher) now() time.Time {
@@ -298,7 +310,7 @@ func (w *push) attempt(ctx context.Context) error {
 	}
 	w.memory, w.open = memory, sync.OnceValue(w.p.Open)
 	w.recall(memory)
-	if w.bringsNews(memory) {
+	if w.needsKeys(memory) {
 		go func() { _ = w.open() }()    // meanwhile
 		defer func() { _ = w.open() }() // whoever needs it has the error
 	}
@@ -368,11 +380,12 @@ func (w *push) expected(memory *seen) []string {
 	return slices.Compact(slices.Sorted(slices.Values(names)))
 }
 
-// bringsNews reports whether the bundle has what this host has never seen live: most likely the keys will be needed, and to
-// stretch a passphrase takes as long as everything else before the first upload.
-func (w *push) bringsNews(memory *seen) bool {
+// needsKeys reports whether the keys will most likely be needed, for to stretch a passphrase takes as long as everything else
+// before the first upload: for a refresh always, for a bundle of which this host has not seen all live. Of a change of bins
+// nobody knows yet.
+func (w *push) needsKeys(memory *seen) bool {
 	if w.bundle == nil {
-		return false
+		return w.change == nil
 	}
 	for _, role := range []string{tuf.Root, tuf.Targets} {
 		if version(w.bundle.Document(role)) > memory.Roles[role].Version {

@@ -169,7 +169,7 @@ func (w *push) readFiles(ctx context.Context, s *stage) error {
 	for i, f := range put {
 		names[i] = f.name
 	}
-	there, err := catalogue.Lengths(ctx, targetsDir, names)
+	there, err := catalogue.Lengths(ctx, targetsDir, names, true)
 	if err != nil {
 		return err
 	}

@@ -5,6 +5,8 @@ package publish
 import (
 	"context"
 	"errors"
+	"maps"
+	"slices"
 	"strings"
 	"sync"
 
@@ -20,32 +22,56 @@ const (
 )
 
 // Lengths looks which of the names under prefix are there, and how long they are. It lists while that is cheaper
-// than to ask for every name.
-func (b *Bucket) Lengths(ctx context.Context, prefix string, names []string) (map[string]int64, error) {
-	pages := len(names)/listPrice + 1
+// than to ask for every name. Where most are expected to be there, it knows where each page of the list must begin, and asks
+// for all pages at once.
+func (b *Bucket) Lengths(ctx context.Context, prefix string, names []string, expected bool) (map[string]int64, error) {
 	if len(names) < listPrice {
 		return b.lookUp(ctx, names)
 	}
+	stretches := [][]string{slices.Sorted(slices.Values(names))}
+	if expected {
+		stretches = slices.Collect(slices.Chunk(stretches[0], listPage))
+	}
 	there := map[string]int64{}
-	under := b.place.Prefix + prefix
-	list := s3.NewListObjectsV2Paginator(b.api, &s3.ListObjectsV2Input{Bucket: &b.place.Bucket, Prefix: &under})
-	for range pages {
-		if !list.HasMorePages() {
-			return there, nil
+	var mu sync.Mutex
+	err := each(ctx, slices.Collect(seq(len(stretches))), func(ctx context.Context, i int) error {
+		after := ""
+		if i > 0 {
+			after = stretches[i-1][len(stretches[i-1])-1]
 		}
-		page, err := list.NextPage(ctx)
+		found, err := b.list(ctx, prefix, after, stretches[i])
+		mu.Lock()
+		defer mu.Unlock()
+		maps.Copy(there, found)
+		return err
+	})
+	return there, err
+}
+
+// list lists what lies under prefix and behind the name after, up to the last of names, which are sorted.
+func (b *Bucket) list(ctx context.Context, prefix, after string, names []string) (map[string]int64, error) {
+	in := &s3.ListObjectsV2Input{Bucket: &b.place.Bucket, Prefix: aws.String(b.place.Prefix + prefix)}
+	if after != "" {
+		in.StartAfter = aws.String(b.place.Prefix + after)
+	}
+	there, last := map[string]int64{}, names[len(names)-1]
+	pages := s3.NewListObjectsV2Paginator(b.api, in)
+	for range len(names)/listPrice + 1 {
+		page, err := pages.NextPage(ctx)
 		if err != nil {
 			if err = b.explain(actList, err); errors.Is(err, ErrDenied) {
 				return b.lookUp(ctx, names)
 			}
 			return nil, err
 		}
+		reached := ""
 		for _, o := range page.Contents {
-			there[strings.TrimPrefix(aws.ToString(o.Key), b.place.Prefix)] = aws.ToInt64(o.Size)
+			reached = strings.TrimPrefix(aws.ToString(o.Key), b.place.Prefix)
+			there[reached] = aws.ToInt64(o.Size)
 		}
-	}
-	if !list.HasMorePages() {
-		return there, nil
+		if !pages.HasMorePages() || reached >= last {
+			return there, nil
+		}
 	}
 	return b.lookUp(ctx, names) // far more lies there than we ask for
 }

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -207,23 +208,41 @@ func TestOneOfManyCreatorsInABucketWins(t *testing.T) {
 	}
 }
 
+// A list comes in pages of a thousand. Names that differ in "-", "." and "/" are where servers sort in different ways, and what
+// lies between them that nobody asks for shifts the pages.
 func TestLengthsOfWhatIsThere(t *testing.T) {
 	b := newBucket(t)
 	s, ctx := b.open("p", b.server.url), context.Background()
 	var names []string
-	for i := range 40 {
-		name := fmt.Sprintf("targets/%02d", i)
-		names = append(names, name)
-		if i%2 == 0 {
-			must(t, s.PutNew(ctx, name, publish.Bytes(bytes.Repeat([]byte("x"), i))))
+	var put sync.WaitGroup
+	for i := range 1300 {
+		name := fmt.Sprintf("targets/%02d%s/%d.y", i%39, []string{"", "-", ".", "0"}[i%4], i)
+		length := i % 7
+		switch {
+		case i%10 == 1: // never put
+			names = append(names, name)
+			continue
+		case i%10 != 2: // put, and asked for but for a few
+			names = append(names, name)
 		}
+		put.Go(func() {
+			if err := s.PutNew(ctx, name, publish.Bytes(bytes.Repeat([]byte("x"), length))); err != nil {
+				t.Error(err)
+			}
+		})
 	}
-	for _, asked := range [][]string{names, names[:3]} { // by listing, by asking
-		there, err := s.Lengths(ctx, "targets/", asked)
-		must(t, err)
-		for i, name := range asked {
-			if n, ok := there[name]; ok != (i%2 == 0) || ok && n != int64(i) {
-				t.Errorf("%s: %d, %v", name, n, ok)
+	put.Wait()
+	for _, asked := range [][]string{names, names[:40], names[:3]} { // by listing much, a part of it, by asking
+		for _, expected := range []bool{false, true} {
+			there, err := s.Lengths(ctx, "targets/", asked, expected)
+			must(t, err)
+			for _, name := range asked {
+				var i int
+				_, err := fmt.Sscanf(name[strings.LastIndex(name, "/")+1:], "%d.y", &i)
+				must(t, err)
+				if n, ok := there[name]; ok != (i%10 != 1) || ok && n != int64(i%7) {
+					t.Errorf("%d names, expected %v: %s: %d, %v", len(asked), expected, name, n, ok)
+				}
 			}
 		}
 	}

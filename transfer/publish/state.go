@@ -159,6 +159,12 @@ const (
 	memoDir        = "metadata" // what refreshes need not read again
 )
 
+// isNew reports whether this host has never seen anything live.
+func (p *Publisher) isNew() bool {
+	_, err := os.Lstat(filepath.Join(p.StateDir, seenFile))
+	return errors.Is(err, fs.ErrNotExist)
+}
+
 // seen reads what was seen, nothing on a new host.
 func (s *state) seen() (*seen, error) {
 	v := &seen{Roles: map[string]seenVersion{}}
