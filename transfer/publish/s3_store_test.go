@@ -213,35 +213,35 @@ func TestOneOfManyCreatorsInABucketWins(t *testing.T) {
 func TestLengthsOfWhatIsThere(t *testing.T) {
 	b := newBucket(t)
 	s, ctx := b.open("p", b.server.url), context.Background()
-	var names []string
+	lengths := map[string]int64{}
+	var all, there, some []string // names; those that are put; both kinds, but not all
 	var put sync.WaitGroup
 	for i := range 1300 {
 		name := fmt.Sprintf("targets/%02d%s/%d.y", i%39, []string{"", "-", ".", "0"}[i%4], i)
-		length := i % 7
-		switch {
-		case i%10 == 1: // never put
-			names = append(names, name)
-			continue
-		case i%10 != 2: // put, and asked for but for a few
-			names = append(names, name)
+		all = append(all, name)
+		if i%10 != 2 {
+			some = append(some, name)
 		}
+		if i%10 == 1 {
+			continue
+		}
+		there, lengths[name] = append(there, name), int64(i%7)
 		put.Go(func() {
-			if err := s.PutNew(ctx, name, publish.Bytes(bytes.Repeat([]byte("x"), length))); err != nil {
+			if err := s.PutNew(ctx, name, publish.Bytes(bytes.Repeat([]byte("x"), i%7))); err != nil {
 				t.Error(err)
 			}
 		})
 	}
 	put.Wait()
-	for _, asked := range [][]string{names, names[:40], names[:3]} { // by listing much, a part of it, by asking
+	for _, asked := range [][]string{all, there, some, all[:40], all[:3]} {
 		for _, expected := range []bool{false, true} {
-			there, err := s.Lengths(ctx, "targets/", asked, expected)
+			found, err := s.Lengths(ctx, "targets/", asked, expected)
 			must(t, err)
 			for _, name := range asked {
-				var i int
-				_, err := fmt.Sscanf(name[strings.LastIndex(name, "/")+1:], "%d.y", &i)
-				must(t, err)
-				if n, ok := there[name]; ok != (i%10 != 1) || ok && n != int64(i%7) {
-					t.Errorf("%d names, expected %v: %s: %d, %v", len(asked), expected, name, n, ok)
+				got, ok := found[name]
+				want, put := lengths[name]
+				if got != want || ok != put {
+					t.Errorf("%d names, expected %v: %s: %d, %v", len(asked), expected, name, got, ok)
 				}
 			}
 		}
