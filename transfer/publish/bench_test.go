@@ -196,8 +196,7 @@ import sys, boto3, botocore.config
 endpoint, bucket, prefix, *paths = sys.argv[1:]
 s3 = boto3.client("s3", endpoint_url=endpoint, config=botocore.config.Config(s3={"addressing_style": "path"}))
 for i, path in enumerate(paths):
-    with open(path, "rb") as f:
-        s3.put_object(Bucket=bucket, Key=f"{prefix}/{i}", Body=f)
+    s3.upload_file(path, bucket, f"{prefix}/{i}")
 `
 
 // python is one that has boto3, of the distribution where it can be; "" where there is none.
@@ -331,14 +330,15 @@ func BenchmarkPushAgain(b *testing.B) {
 	for name, far := range map[string]time.Duration{"near": 0, "30ms": farAway} {
 		b.Run(name, func(b *testing.B) {
 			r := newRig(b, smallFiles, smallSize)
-			config := r.publisher(r.fresh("conclave"), r.endpoint(far))
-			results := map[string][]result{"first": {r.push(config)}}
+			endpoint, results := r.endpoint(far), map[string][]result{}
 			for range benchRounds {
+				config := r.publisher(r.fresh("conclave"), endpoint)
+				results["first"] = append(results["first"], r.push(config))
 				results["again"] = append(results["again"], r.push(config))
 				results["refresh"] = append(results["refresh"], r.run(nil, r.program, "publish", "refresh", "--config", config))
 			}
 			table("the same push again, and a refresh, "+name, []string{"first", "again", "refresh"}, results, runtime.NumCPU())
-			b.ReportMetric(100*median(results["again"], seconds)/results["first"][0].seconds, "again-%")
+			b.ReportMetric(100*median(results["again"], seconds)/median(results["first"], seconds), "again-%")
 			b.ReportMetric(0, "ns/op")
 		})
 	}
