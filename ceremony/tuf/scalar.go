@@ -18,8 +18,7 @@ func (r *reader) stringValue(sh *shape) error {
 	if sh.kind == text && !sh.lines {
 		allowed = ""
 	}
-	forbidden := func(c rune) bool { return isControl(c) && !strings.ContainsRune(allowed, c) }
-	if i := bytes.IndexFunc(s, forbidden); i >= 0 {
+	if i := firstControl(s, allowed); i >= 0 {
 		return r.fault(at, "the text holds a control character (%U at its byte %d)", firstRune(s[i:]), i)
 	}
 	if sh.text != nil {
@@ -43,6 +42,8 @@ func (r *reader) text() ([]byte, error) {
 			return s, nil
 		case c == '\\':
 			return r.escaped(start)
+		case isPrintable(c):
+			r.pos++
 		default:
 			if err := r.character(c); err != nil {
 				return nil, err
@@ -191,6 +192,17 @@ func isHex(c byte) bool { return isLowerHex(c) || 'A' <= c && c <= 'F' }
 
 // isControl tells the characters that move a cursor instead of being read.
 func isControl(c rune) bool { return c < 0x20 || 0x7f <= c && c <= 0x9f }
+
+// isPrintable tells what is most of every file: the characters of ASCII that are no control characters.
+func isPrintable(c byte) bool { return 0x20 <= c && c < 0x7f }
+
+// firstControl is where the first control character that is not allowed stands in s, -1 for nowhere.
+func firstControl(s []byte, allowed string) int {
+	if all(s, isPrintable) {
+		return -1
+	}
+	return bytes.IndexFunc(s, func(c rune) bool { return isControl(c) && !strings.ContainsRune(allowed, c) })
+}
 
 func firstRune(s []byte) rune {
 	c, _ := utf8.DecodeRune(s)

@@ -248,7 +248,7 @@ func (r *reader) memberOf(sh *shape, count int, seen *uint64) error {
 
 // admit checks a member's name and returns the shape that its value must have.
 func (r *reader) admit(sh *shape, name []byte, source, count int, seen *uint64) (*shape, error) {
-	if i := bytes.IndexFunc(name, isControl); i >= 0 {
+	if i := firstControl(name, ""); i >= 0 {
 		return nil, r.fault(source, "the name holds a control character (%U)", firstRune(name[i:]))
 	}
 	if sh.max > 0 && count >= sh.max {

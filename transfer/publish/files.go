@@ -50,7 +50,15 @@ func (w *push) files(ctx context.Context, before *live, g *goal) ([]upload, erro
 	}
 	uploads := make([]upload, len(listings))
 	problems := make([]error, len(listings))
-	err = each(ctx, slices.Collect(seq(len(listings))), func(ctx context.Context, i int) error {
+	var todo []int
+	for i, f := range listings {
+		if !f.published {
+			todo = append(todo, i)
+			continue
+		}
+		uploads[i], problems[i] = upload{name: f.name, content: Content{Length: f.Length, SHA256: f.SHA256}, keep: true}, checkTarget(f.TargetFile)
+	}
+	err = each(ctx, todo, func(ctx context.Context, i int) error {
 		uploads[i], problems[i] = w.file(ctx, listings[i], stored)
 		return ctx.Err()
 	})
@@ -150,16 +158,13 @@ func missingFiles(problems []error) error {
 		"nothing was changed; put the files under their target paths into one folder and name it with --targets")
 }
 
-// file finds one target file.
+// file finds one target file that is not published.
 func (w *push) file(ctx context.Context, f listing, stored map[string]int64) (upload, error) {
 	if err := checkTarget(f.TargetFile); err != nil {
 		return upload{}, err
 	}
 	local := filepath.Join(w.dir, filepath.FromSlash(f.Path))
-	up := upload{f.name, File(local, f.Length, f.SHA256), f.published}
-	if f.published {
-		return up, nil
-	}
+	up := upload{name: f.name, content: File(local, f.Length, f.SHA256)}
 	content, err := up.content.check(ctx)
 	up.content = content
 	if n, ok := stored[f.name]; err == nil {

@@ -16,8 +16,7 @@ const (
 )
 
 // terraform is the whole bucket. Names of resources begin with the bucket's.
-var terraform = template.Must(template.New("terraform").Funcs(template.FuncMap{"heredoc": heredoc}).Parse(
-	`# The bucket {{.Bucket}}, as a store for a repository. What is denied below is denied to
+const terraform = `# The bucket {{.Bucket}}, as a store for a repository. What is denied below is denied to
 # everybody; to delete all the same, change the policy first: that leaves a trace.
 
 resource "aws_s3_bucket" "{{.ID}}" {
@@ -104,7 +103,7 @@ resource "aws_iam_policy" "{{$.ID}}_{{.Name}}" {
   name   = "{{$.Bucket}}-{{.Name}}"
   policy = {{heredoc .Policy}}
 }
-{{end}}`))
+{{end}}`
 
 var notIdentifier = regexp.MustCompile(`[^a-z0-9_]`)
 
@@ -129,7 +128,7 @@ func (p *Policies) Terraform() (string, error) {
 		Policy    *Policy
 	}
 	var text strings.Builder
-	err := terraform.Execute(&text, map[string]any{
+	err := template.Must(template.New("terraform").Funcs(template.FuncMap{"heredoc": heredoc}).Parse(terraform)).Execute(&text, map[string]any{
 		"Bucket": p.o.Bucket, "Prefix": p.o.Prefix, "ID": identifier(p.o.Bucket), "Private": p.o.Private, "Policies": p,
 		"LockDays": lockDays, "KeepUnfinished": keepUnfinished, "KeepTimestamps": keepTimestamps,
 		"Identities": []identity{

@@ -310,7 +310,7 @@ func (w *push) attempt(ctx context.Context) error {
 	}
 	w.memory, w.open = memory, sync.OnceValue(w.p.Open)
 	w.recall(memory)
-	if w.needsKeys(memory) {
+	if w.bringsNews(memory) {
 		go func() { _ = w.open() }()    // meanwhile
 		defer func() { _ = w.open() }() // whoever needs it has the error
 	}
@@ -380,12 +380,12 @@ func (w *push) expected(memory *seen) []string {
 	return slices.Compact(slices.Sorted(slices.Values(names)))
 }
 
-// needsKeys reports whether the keys will most likely be needed, for to stretch a passphrase takes as long as everything else
-// before the first upload: for a refresh always, for a bundle of which this host has not seen all live. Of a change of bins
-// nobody knows yet.
-func (w *push) needsKeys(memory *seen) bool {
+// bringsNews reports whether the bundle has what this host has never seen live: most likely the keys will be needed, and to
+// stretch a passphrase takes as long as everything else before the first upload. A refresh, for which nobody waits, opens them
+// when it has looked at the store: in less memory.
+func (w *push) bringsNews(memory *seen) bool {
 	if w.bundle == nil {
-		return w.change == nil
+		return false
 	}
 	for _, role := range []string{tuf.Root, tuf.Targets} {
 		if version(w.bundle.Document(role)) > memory.Roles[role].Version {

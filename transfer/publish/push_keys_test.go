@@ -108,6 +108,27 @@ func TestAPushOfWhatIsLiveOpensNoKey(t *testing.T) {
 	}
 }
 
+// A new host's push will need the keys; they are being opened while the bundle is still read, once. On any other host nothing is
+// known yet.
+func TestANewHostOpensItsKeysEarly(t *testing.T) {
+	w := newWorld(t)
+	w.file("old", "old")
+	b := w.signed(tuf.Root, tuf.Targets)
+	begun := make(signal, 1)
+	opened := w.closeKeys(func() error { begun.give(); return nil })
+	w.pub.OpenEarly()
+	must(t, begun.await(t.Context()))
+	w.push(b)
+	if opened.Load() != 1 {
+		t.Errorf("the keys were opened %d times", opened.Load())
+	}
+	opened = w.closeKeys(func() error { return nil })
+	w.pub.OpenEarly()
+	if report := w.push(b); !report.Already || opened.Load() != 0 {
+		t.Errorf("the keys were opened %d times for %+v", opened.Load(), report)
+	}
+}
+
 // The passphrase's file holds another one by now. What is live is still looked at, and nothing else is touched.
 func TestAWrongPassphraseRefusesBeforeAnythingIsTouched(t *testing.T) {
 	w := newWorld(t)

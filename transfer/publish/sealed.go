@@ -62,8 +62,11 @@ func (p *Passphrase) stretch(salt []byte, with stretching) (*stretched, error) {
 	if last := p.last; last != nil && last.with == with && slices.Equal(last.salt, salt) {
 		return last, nil
 	}
+	if p.last != nil {
+		debug.FreeOSMemory() // the last one took 64 MiB
+	}
 	raw, err := scrypt.Key(*p.b, salt, with.N, with.R, with.P, len(stretched{}.key))
-	debug.FreeOSMemory() // it took 64 MiB, and another salt would take as much again
+	go debug.FreeOSMemory() // and this one did, but nobody waits for it
 	if err != nil {
 		return nil, err
 	}
