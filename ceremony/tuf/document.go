@@ -224,9 +224,9 @@ func decodeFiles(members string, offset int, cuts []int, files map[string]*metad
 		if i < len(cuts) {
 			end = cuts[i] - offset
 		}
-		piece := "{" + members[start:end] + "}"
+		piece := members[start:end]
 		running.Go(func() {
-			errs[i] = guard(func() error { return json.Unmarshal([]byte(piece), &pieces[i]) })
+			errs[i] = guard(func() error { return json.Unmarshal([]byte("{"+piece+"}"), &pieces[i]) })
 		})
 		start = end + 1
 	}

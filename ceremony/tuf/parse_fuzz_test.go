@@ -40,7 +40,15 @@ func FuzzParse(f *testing.F) {
 			if !errors.As(err, &syntax) && !errors.As(err, &format) {
 				t.Fatalf("an error without a place: %v", err)
 			}
+			if first := Check(raw); first != nil && first.Error() != err.Error() {
+				t.Fatalf("Parse says %v, Check %v", err, first)
+			} else if first == nil && syntax != nil {
+				t.Fatalf("Check does not see that %v", err)
+			}
 			return
+		}
+		if err := Check(raw); err != nil {
+			t.Fatalf("Check refuses what Parse reads: %v", err)
 		}
 		checkAgainstGoTUF(t, d)
 		if whole := decodedWhole(t, d); !reflect.DeepEqual(whole, d.signed) {
