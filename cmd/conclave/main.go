@@ -9,6 +9,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"io"
 	"os"
 	"os/signal"
@@ -59,6 +60,9 @@ func (p *program) run(ctx context.Context, args []string) int {
 	code := exitCode(err)
 	if ctx.Err() != nil && code == exitFailed {
 		code = exitInterrupted
+	}
+	if code == exitInterrupted && hintOf(err) == "" && (errors.Is(err, context.Canceled) || errors.Is(err, context.Cause(ctx))) {
+		err = &statusError{code, "interrupted", "nothing is half-written; the same command again completes the work"}
 	}
 	p.report(err, code)
 	return code

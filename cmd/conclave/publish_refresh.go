@@ -31,7 +31,8 @@ func (p *program) publishRefresh() *cobra.Command {
 over. Several hosts may run it at once. It refuses to sign for a repository that
 went back in time, jumped ahead or does not verify: those are alarms (exit
 code 3). With --every it stays, waits longer after failures, and goes on through
-outages of the store; --listen serves what a monitor asks for.`,
+outages of the store until it is told to stop (SIGTERM, or Ctrl-C), which is no
+failure; --listen serves what a monitor asks for.`,
 		Example: `  conclave publish refresh --config online/publish.json
   conclave publish refresh --config online/publish.json --every 1h --listen 127.0.0.1:9464`,
 		Args: cobra.NoArgs,
@@ -90,7 +91,7 @@ func (p *program) refresh(ctx context.Context, r refreshing) error {
 		}
 		defer stop()
 	}
-	return pub.Every(ctx, r.every, func(report *publish.Report, err error) error {
+	err = pub.Every(ctx, r.every, func(report *publish.Report, err error) error {
 		if r.textfile != "" || r.listen != "" {
 			if err := record(err); err != nil {
 				p.report(err, exitFailed)
@@ -102,6 +103,11 @@ func (p *program) refresh(ctx context.Context, r refreshing) error {
 		}
 		return p.published(report)
 	})
+	if ctx.Err() != nil { // a service that is told to stop has not failed
+		fmt.Fprintln(p.people(), "stopped")
+		return nil
+	}
+	return err
 }
 
 // serve answers monitors until stop is called.

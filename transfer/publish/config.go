@@ -181,12 +181,14 @@ func (c *Config) Write(path string) error {
 
 // Text is the configuration's file: every field with a word on what it says.
 func (c *Config) Text() ([]byte, error) {
-	raw, err := json.MarshalIndent(c, "", "  ")
-	if err != nil {
+	var raw, text bytes.Buffer
+	e := json.NewEncoder(&raw)
+	e.SetIndent("", "  ")
+	e.SetEscapeHTML(false) // people read it, and copy the "&" of a store's URL
+	if err := e.Encode(c); err != nil {
 		return nil, err
 	}
-	var text bytes.Buffer
-	for line := range strings.Lines(string(raw) + "\n") {
+	for line := range strings.Lines(raw.String()) {
 		name, _, _ := strings.Cut(strings.TrimPrefix(strings.TrimSpace(line), `"`), `"`)
 		if comment := configComments[name]; comment != "" {
 			fmt.Fprintf(&text, "  // %s\n", strings.ReplaceAll(comment, "\n", "\n  // "))

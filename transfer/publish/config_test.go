@@ -63,9 +63,10 @@ func TestConfigIsReadStrictly(t *testing.T) {
 func TestConfigMayHoldComments(t *testing.T) {
 	c, err := publish.ParseConfig([]byte(goodConfig))
 	must(t, err)
+	c.Store = "s3://updates/tool?region=here&profile=me"
 	text, err := c.Text()
 	must(t, err)
-	if !strings.Contains(string(text), "  // Where the repository lies") {
+	if !strings.Contains(string(text), "  // Where the repository lies") || !strings.Contains(string(text), c.Store) {
 		t.Errorf("the text explains nothing:\n%s", text)
 	}
 	again, err := publish.ParseConfig(text)

@@ -210,7 +210,21 @@ func OpenBucket(ctx context.Context, p Place) (*Bucket, error) {
 		}
 		cfg.Region = defaultS3Region
 	}
+	cfg.Credentials = credentials{cfg.Credentials}
 	return newBucket(cfg, p), nil
+}
+
+// credentials is the SDK's chain of places to look in, and says in an operator's words that nothing was found in any.
+type credentials struct{ aws.CredentialsProvider }
+
+// Retrieve implements aws.CredentialsProvider.
+func (c credentials) Retrieve(ctx context.Context) (aws.Credentials, error) {
+	found, err := c.CredentialsProvider.Retrieve(ctx)
+	if err != nil && ctx.Err() == nil {
+		err = withHint(&bucketError{"no credentials for the store: " + rootCause(err).Error(), nil, err},
+			"set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, put ?profile=NAME behind the store's URL, or give this machine a role")
+	}
+	return found, err
 }
 
 func newBucket(cfg aws.Config, p Place) *Bucket {

@@ -114,6 +114,10 @@ func (b *Bucket) explain(act string, err error) error {
 	if errors.Is(err, context.Canceled) {
 		return err
 	}
+	var told *hinted
+	if errors.As(err, &told) {
+		return told // that there are no credentials
+	}
 	status, code := statusOf(err), codeOf(err)
 	wrap := func(kind error, format string, args ...any) error {
 		return &bucketError{act + ": " + fmt.Sprintf(format, args...), kind, err}

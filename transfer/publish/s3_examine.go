@@ -346,7 +346,7 @@ func (b *Bucket) PublicURL(ctx context.Context, name string) (string, error) {
 	}
 	signed, err := s3.NewPresignClient(b.api).PresignGetObject(ctx, &s3.GetObjectInput{Bucket: &b.place.Bucket, Key: key})
 	if err != nil {
-		return "", fmt.Errorf("public address: %w", rootCause(err))
+		return "", b.explain(actLook, err)
 	}
 	address, _, _ := strings.Cut(signed.URL, "?")
 	return address, nil

@@ -263,6 +263,7 @@ func TestRefusalsSayWhatToDo(t *testing.T) {
 	missing.name = "no-such-bucket"
 	must(t, b.server.profile("wrong", rootAccess, "wrong-secret"))
 	must(t, b.server.profile("nobody", "nobody", "wrong-secret"))
+	must(t, b.server.profile("keyless", "", ""))
 	for name, c := range map[string]struct {
 		store *publish.Bucket
 		says  string
@@ -272,6 +273,7 @@ func TestRefusalsSayWhatToDo(t *testing.T) {
 		"an unknown user":   {b.as("nobody"), "refuses access: InvalidAccessKeyId", "credentials"},
 		"no such bucket":    {missing.open("", b.server.url), "there is no bucket no-such-bucket", "region"},
 		"nobody listens":    {b.open("", "http://127.0.0.1:1"), "connection refused", ""},
+		"no credentials":    {b.as("keyless"), "no credentials for the store", "AWS_PROFILE"},
 		"the right secret ": {s, "", ""},
 	} {
 		t.Run(name, func(t *testing.T) {

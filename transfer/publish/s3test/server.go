@@ -134,12 +134,16 @@ func (s *Server) Environment() map[string]string {
 
 func (s *Server) credentials() string { return filepath.Join(s.dir, "credentials") }
 
-// Profile adds a section to the credentials file. Its calls must not overlap.
+// Profile adds a section to the credentials file, without keys where access is "". Its calls must not overlap.
 func (s *Server) Profile(name, access, secret string) error {
 	f, err := os.OpenFile(s.credentials(), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(f, "[%s]\naws_access_key_id = %s\naws_secret_access_key = %s\n", name, access, secret)
+	keys := ""
+	if access != "" {
+		keys = fmt.Sprintf("aws_access_key_id = %s\naws_secret_access_key = %s\n", access, secret)
+	}
+	_, err = fmt.Fprintf(f, "[%s]\nregion = us-east-1\n%s", name, keys)
 	return errors.Join(err, f.Close())
 }
