@@ -31,6 +31,8 @@ func moreCodes(err error) int {
 	switch {
 	case errors.Is(err, publish.ErrMoved):
 		return exitMoved
+	case errors.Is(err, publish.ErrLogin):
+		return exitToken
 	case publish.LevelOf(err) == publish.Critical: // an alarm: trying again does not help
 		return exitUnverified
 	}

@@ -54,7 +54,7 @@ func runScripts(t *testing.T, dir string, storage *storage, setup func(*testscri
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"tty": ttyCmd, "see": seeCmd, "keys": keysCmd, "press": pressCmd, "leaf": leafCmd, "shot": shotCmd, "resize": resizeCmd, "exits": exitsCmd, "die": dieCmd,
 			"token": tokenCmd, "hear": hearCmd, "flip": flipCmd, "replace": replaceCmd, "exit": exitCmd,
-			"s3": storage.cmd, "words": wordsCmd,
+			"s3": storage.cmd, "softhsm": softHSMCmd, "words": wordsCmd,
 		},
 	})
 }

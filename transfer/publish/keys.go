@@ -28,6 +28,9 @@ const (
 	minPassphrase = 8 // less is guessed from a stolen key file in an afternoon
 )
 
+// ErrLogin says that a token does not let us log in. To try again by itself could block it.
+var ErrLogin = errors.New("the token does not let us log in")
+
 // The PEM types of encrypted keys that are read; the first one is written.
 const (
 	pemSigstore = string(cryptoutils.EncryptedSigstorePrivateKeyPEMType)

@@ -107,7 +107,7 @@ func login(u tokenURI) (*pkcs11.Ctx, pkcs11.SessionHandle, error) {
 	}
 	// A service that is started again and again with a wrong PIN would block the token.
 	if info.Flags&(pkcs11.CKF_USER_PIN_COUNT_LOW|pkcs11.CKF_USER_PIN_FINAL_TRY|pkcs11.CKF_USER_PIN_LOCKED) != 0 {
-		return nil, 0, withHint(errors.New("the token has refused a PIN lately; nothing was tried"), "log in once by hand with the right PIN: that resets its count")
+		return nil, 0, withHint(fmt.Errorf("%w: it has refused a PIN lately, and nothing was tried", ErrLogin), "log in once by hand with the right PIN: that resets its count")
 	}
 	session, err := m.OpenSession(slot, pkcs11.CKF_SERIAL_SESSION|pkcs11.CKF_RW_SESSION)
 	if err != nil {
@@ -123,7 +123,7 @@ func login(u tokenURI) (*pkcs11.Ctx, pkcs11.SessionHandle, error) {
 	defer pin.Wipe()
 	err = m.Login(session, pkcs11.CKU_USER, string(*pin.b))
 	if err != nil && !errors.Is(err, pkcs11.Error(pkcs11.CKR_USER_ALREADY_LOGGED_IN)) {
-		return nil, 0, errors.Join(withHint(fmt.Errorf("log in: %w", err), "after a few wrong PINs a token blocks itself: do not just try again"), m.CloseSession(session))
+		return nil, 0, errors.Join(withHint(fmt.Errorf("%w: %w", ErrLogin, err), "after a few wrong PINs a token blocks itself: do not just try again"), m.CloseSession(session))
 	}
 	return m, session, nil
 }

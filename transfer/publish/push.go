@@ -40,7 +40,8 @@ type Publisher struct {
 
 	Progress func(Progress) // hears how far the target files are, one call at a time and very often; nil is not to count
 
-	opening sync.Mutex // held while the signers are opened
+	opening  sync.Mutex // held while the signers are opened
+	unopened error      // owned by opening: why they could not be
 }
 
 // Keys are the online keys of a publisher.
@@ -49,15 +50,16 @@ type Keys struct {
 	Bins                *Signer // nil for none
 }
 
-// Open opens the signers, if they are not open yet.
+// Open opens the signers, if they are not open yet. It fails for good: the PIN of a token must not be tried again by itself.
 func (p *Publisher) Open() error {
 	p.opening.Lock()
 	defer p.opening.Unlock()
-	if p.Keys == nil || p.Snapshot != nil || p.Timestamp != nil {
-		return nil
+	if p.Keys == nil || p.Snapshot != nil || p.Timestamp != nil || p.unopened != nil {
+		return p.unopened
 	}
 	k, err := p.Keys()
 	if err != nil {
+		p.unopened = err
 		return err
 	}
 	p.Snapshot, p.Timestamp, p.Bins = k.Snapshot, k.Timestamp, k.Bins

@@ -129,6 +129,23 @@ func TestANewHostOpensItsKeysEarly(t *testing.T) {
 	}
 }
 
+// A token takes few wrong PINs: whoever waits for keys that did not open early has their error, and does not try again.
+func TestKeysThatDoNotOpenAreTriedOnce(t *testing.T) {
+	w := newWorld(t)
+	w.file("old", "old")
+	b := w.signed(tuf.Root, tuf.Targets)
+	wrong := errors.New("the PIN is wrong")
+	opened := w.closeKeys(func() error { return wrong })
+	w.pub.OpenEarly()
+	digest := b.Root().Digest().String()
+	if _, err := w.pub.Push(t.Context(), b, w.targetsDir(), publish.PushOptions{RootDigest: digest}); !errors.Is(err, wrong) {
+		t.Errorf("push: %v", err)
+	}
+	if opened.Load() != 1 {
+		t.Errorf("the keys were tried %d times", opened.Load())
+	}
+}
+
 // The passphrase's file holds another one by now. What is live is still looked at, and nothing else is touched.
 func TestAWrongPassphraseRefusesBeforeAnythingIsTouched(t *testing.T) {
 	w := newWorld(t)

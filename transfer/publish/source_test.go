@@ -11,11 +11,11 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -24,6 +24,7 @@ import (
 
 	"conclave/ceremony/tuf"
 	"conclave/transfer/publish"
+	"conclave/transfer/publish/softhsm"
 )
 
 func TestPassphrasesComeFromFilesCredentialsAndVariables(t *testing.T) {
@@ -170,50 +171,29 @@ func TestAKeyInAServiceSignsARefresh(t *testing.T) {
 	}
 }
 
-// softHSM makes a token in a folder of its own and returns the beginning of its URI.
+// softHSM returns URIs of keys on a token, by the name of the key. There is one token for all tests: the module looks for tokens
+// when it is loaded, and never again.
 func softHSM(t *testing.T) (uri func(object string) string) {
 	t.Helper()
-	module := ""
-	for _, path := range []string{"/usr/lib/softhsm/libsofthsm2.so", "/usr/lib64/softhsm/libsofthsm2.so", "/usr/lib/x86_64-linux-gnu/softhsm/libsofthsm2.so"} {
-		if _, err := os.Stat(path); err == nil {
-			module = path
+	if token == nil {
+		dir, err := os.MkdirTemp("", "conclave-softhsm-")
+		must(t, err)
+		atEnd = append(atEnd, func() { _ = os.RemoveAll(dir) })
+		token, err = softhsm.New(dir, "practice", "1234")
+		if errors.Is(err, softhsm.ErrMissing) && os.Getenv("CI") != "true" {
+			t.Skip(err)
 		}
+		must(t, err)
+		must(t, os.Setenv("SOFTHSM2_CONF", token.Conf))
 	}
-	if module == "" {
-		if os.Getenv("CI") == "true" {
-			t.Fatal("SoftHSM2 is not installed (Debian: softhsm2)")
-		}
-		t.Skip("SoftHSM2 is not installed (Debian: softhsm2)")
-	}
-	initToken(t)
 	pin := filepath.Join(t.TempDir(), "pin")
 	must(t, os.WriteFile(pin, []byte("1234\n"), 0o600))
 	return func(object string) string {
-		return "pkcs11:token=practice;object=" + t.Name() + "-" + object + "?module-path=" + module + "&pin-source=file:" + pin
+		return "pkcs11:token=practice;object=" + t.Name() + "-" + object + "?module-path=" + token.Module + "&pin-source=file:" + pin
 	}
 }
 
-// initToken makes one token for all tests: the module looks for tokens when it is loaded, and never again.
-func initToken(t *testing.T) {
-	t.Helper()
-	if tokens != "" {
-		return
-	}
-	dir, err := os.MkdirTemp("", "conclave-softhsm-")
-	must(t, err)
-	tokens = dir
-	atEnd = append(atEnd, func() { _ = os.RemoveAll(dir) })
-	conf := filepath.Join(dir, "softhsm2.conf")
-	must(t, os.Mkdir(filepath.Join(dir, "tokens"), 0o700))
-	must(t, os.WriteFile(conf, []byte("directories.tokendir = "+filepath.Join(dir, "tokens")+"\nlog.level = ERROR\n"), 0o600))
-	must(t, os.Setenv("SOFTHSM2_CONF", conf))
-	out, err := exec.Command("softhsm2-util", "--init-token", "--free", "--label", "practice", "--so-pin", "87654321", "--pin", "1234").CombinedOutput()
-	if err != nil {
-		t.Fatalf("%v: %s", err, out)
-	}
-}
-
-var tokens string // written by tests that do not run in parallel
+var token *softhsm.Token // written by tests that do not run in parallel
 
 func TestAKeyOnATokenSignsARefresh(t *testing.T) {
 	uri := softHSM(t)
