@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/url"
 	"os"
 	"runtime/debug"
 	"sort"
@@ -48,8 +49,8 @@ func moreHints(err error) string {
 		return "the signed targets list no file of that name: look how it is spelled, with its folders"
 	case errors.Is(err, client.ErrNotFound):
 		return "is the address right? What the metadata lists must be there: tell the publisher when it is not"
-	case is[*net.OpError](err), is[*net.DNSError](err):
-		return "is the address right, and does this host reach it? Nothing was changed; try again later"
+	case is[*url.Error](err), is[*net.OpError](err), is[*net.DNSError](err):
+		return "is the address right, https where it must be, and does this host reach and trust it? Nothing was changed; try again later"
 	}
 	return ""
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"time"
 
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
@@ -148,8 +149,12 @@ func (b *Bucket) explain(act string, err error) error {
 
 // rootCause is the innermost error: the SDK wraps it in layers that say nothing new.
 func rootCause(err error) error {
+	var sent *url.Error
 	var op *smithy.OperationError
-	if errors.As(err, &op) {
+	switch {
+	case errors.As(err, &sent): // nothing came back
+		return sent.Err
+	case errors.As(err, &op):
 		return op.Err
 	}
 	return err

@@ -272,7 +272,7 @@ func TestRefusalsSayWhatToDo(t *testing.T) {
 		"a wrong secret":    {b.as("wrong"), "refuses access: SignatureDoesNotMatch", "credentials"},
 		"an unknown user":   {b.as("nobody"), "refuses access: InvalidAccessKeyId", "credentials"},
 		"no such bucket":    {missing.open("", b.server.url), "there is no bucket no-such-bucket", "region"},
-		"nobody listens":    {b.open("", "http://127.0.0.1:1"), "connection refused", ""},
+		"nobody listens":    {b.open("", "http://127.0.0.1:1"), "create: dial tcp 127.0.0.1:1: connect: connection refused", ""},
 		"no credentials":    {b.as("keyless"), "no credentials for the store", "AWS_PROFILE"},
 		"the right secret ": {s, "", ""},
 	} {
