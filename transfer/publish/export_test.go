@@ -22,6 +22,12 @@ type Stretching = stretched
 // Unseal opens what an encrypted key's PEM block holds.
 func Unseal(raw []byte, p *Passphrase) ([]byte, error) { return unseal(raw, p) }
 
+// TryApart lets observers follow one after the other from this size of targets on.
+func TryApart(size int) (before int) {
+	before, tryApart = tryApart, size
+	return before
+}
+
 // Check reads content as a push does before it sends anything.
 func Check(ctx context.Context, c Content) (Content, error) { return c.check(ctx) }
 

@@ -303,8 +303,17 @@ func TestRootRotationIsPublishedAndFollowed(t *testing.T) {
 }
 
 // A root takes away the key that has signed the live targets, and the bundle does not
-// bring new ones: every client would refuse them from then on.
+// bring new ones: every client would refuse them from then on. Of large targets, clients are tried one after the other.
 func TestARootThatBreaksTheLiveTargetsIsNotPublished(t *testing.T) {
+	t.Run("clients all at once", testRootThatBreaksTheLiveTargets)
+	t.Run("clients one after the other", func(t *testing.T) {
+		before := publish.TryApart(0)
+		t.Cleanup(func() { publish.TryApart(before) })
+		testRootThatBreaksTheLiveTargets(t)
+	})
+}
+
+func testRootThatBreaksTheLiveTargets(t *testing.T) {
 	w := newWorld(t)
 	w.genesis()
 	gone := w.roots[0]
