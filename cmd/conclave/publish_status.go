@@ -219,7 +219,8 @@ func notFine(s *publish.Status) error {
 func notWell(code int, level publish.Level) error {
 	return &statusError{
 		code: code, text: "the repository is " + level.String(),
-		hint: "why is said above, in \"problems\" with --json: act on it before clients stop updating",
+		hint: "why is said above, in \"problems\" with --json: act on it before clients stop updating. conclave publish restore puts back " +
+			"what is missing or damaged, conclave publish refresh renews what is signed online, and a ceremony the rest",
 	}
 }
 
