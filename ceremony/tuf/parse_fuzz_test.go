@@ -32,6 +32,12 @@ func FuzzParse(f *testing.F) {
 	} {
 		f.Add(readReal(f, file))
 	}
+	many := make([]string, pieceSize+2) // are decoded in two pieces
+	for i := range many {
+		many[i] = fmt.Sprintf(`"%x":{"length":0,"hashes":{"x":"00"}}`, i)
+	}
+	f.Add([]byte(`{"signatures":[],"signed":{"_type":"targets","expires":"2027-11-22T00:00:00Z","spec_version":"1.0.31","version":1,"targets":{` +
+		strings.Join(many, ",") + `}}}`))
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		d, err := Parse(raw)
 		if err != nil {
