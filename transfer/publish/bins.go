@@ -36,7 +36,7 @@ func (p *Publisher) Add(ctx context.Context, c Change, dir string, dryRun bool) 
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, st.close()) }()
-	work := &push{p: p, state: st, anchor: anchor, change: &c, dir: dir, dryRun: dryRun, store: p.memo("push")}
+	work := &push{p: p, state: st, anchor: anchor, change: &c, dir: dir, dryRun: dryRun, store: p.memo()}
 	if err := p.checkPractice(ctx, work.store, p.Practice); err != nil {
 		return nil, err
 	}

@@ -45,16 +45,16 @@ func newMemo(s Store, dir string, now func() time.Time) *memo {
 	return &memo{Store: s, dir: dir, now: now, known: map[string][]byte{}}
 }
 
-// memo is the publisher's store with the memory that one kind of work has of it. Each place has a memory of its own: a
+// memo is the publisher's store with the memory that this host has of it. Each place has a memory of its own: a
 // configuration that is pointed elsewhere must not be told what lies there by what lay here. A store that has no
 // address is remembered for this run only.
-func (p *Publisher) memo(work string) *memo {
+func (p *Publisher) memo() *memo {
 	s, ok := p.Store.(interface{ URL() string })
 	if !ok {
 		return newMemo(p.Store, "", p.now)
 	}
 	place := sum([]byte(s.URL()))
-	return newMemo(p.Store, filepath.Join(p.StateDir, memoDir, hex.EncodeToString(place[:8]), work), p.now)
+	return newMemo(p.Store, filepath.Join(p.StateDir, memoDir, hex.EncodeToString(place[:8])), p.now)
 }
 
 // Get answers from memory where it can.

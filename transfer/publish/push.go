@@ -140,7 +140,7 @@ func (p *Publisher) Push(ctx context.Context, b *transfer.Bundle, targetsDir str
 	defer func() { err = errors.Join(err, st.close()) }()
 	work := &push{
 		p: p, state: st, anchor: anchor, bundle: b, dir: targetsDir, dryRun: o.DryRun, unpinned: unpinned,
-		store: p.memo("push"),
+		store: p.memo(),
 	}
 	if err := p.checkPractice(ctx, work.store, b.Practice); err != nil {
 		return nil, err

@@ -33,7 +33,7 @@ func (p *Publisher) Refresh(ctx context.Context) (report *Report, err error) {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, st.close()) }()
-	work := &push{p: p, state: st, anchor: anchor, store: p.memo("refresh")}
+	work := &push{p: p, state: st, anchor: anchor, store: p.memo()}
 	if err := p.checkPractice(ctx, work.store, p.Practice); err != nil {
 		return nil, err
 	}

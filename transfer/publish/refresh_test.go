@@ -63,9 +63,14 @@ func TestRefreshRefusesAndTouchesNothing(t *testing.T) {
 			other := newWorld(w.t)
 			must(w.t, os.WriteFile(w.pub.PinnedRoot, other.signed(tuf.Root).Root().Bytes(), 0o644))
 		}, publish.ErrUnsound},
-		"a store without a snapshot": {func(w *world) { w.damage("metadata/1.snapshot.json", nil) }, publish.ErrUnsound},
+		// What does not change is looked at twice a day.
+		"a store without a snapshot": {func(w *world) {
+			w.damage("metadata/1.snapshot.json", nil)
+			w.now = w.now.Add(13 * time.Hour)
+		}, publish.ErrUnsound},
 		"a store with a changed targets file": {func(w *world) {
 			w.damage("metadata/1.targets.json", func(raw []byte) []byte { return append(raw, '\n') })
+			w.now = w.now.Add(13 * time.Hour)
 		}, publish.ErrUnsound},
 		"a store with a root that does not follow": {func(w *world) {
 			b := newWorld(w.t)
