@@ -125,7 +125,6 @@ func (d *Document) decode(r *reader) error {
 			d.kind = text[1 : len(text)-1]
 		case "signed":
 			signed = span{m.start, m.end}
-			d.payload = m.canonical
 		case "targets":
 			targets = span{m.start, m.end}
 		case "signature":
@@ -136,6 +135,7 @@ func (d *Document) decode(r *reader) error {
 			d.list = span{m.start, m.end}
 		}
 	}
+	d.payload = r.payload
 	d.digest = sha256.Sum256(d.payload)
 	d.agreed = new(sync.Map)
 	payload := d.payload
@@ -207,24 +207,24 @@ func (d *Document) decodeSigned(signed, targets span, cuts []int) error {
 	if err := json.Unmarshal([]byte(rest), v); err != nil {
 		return err
 	}
-	return decodeFiles(d.src[targets.start+1:targets.end-1], targets.start+1, cuts, v.Targets)
+	return decodeFiles(d.src, span{targets.start + 1, targets.end - 1}, cuts, v.Targets)
 }
 
 // pieceSize is how many files of a targets document go-tuf decodes at a time.
 const pieceSize = 512
 
-// decodeFiles reads the members of "targets" into files. They begin at an offset of the file, in which the cuts are counted.
-func decodeFiles(members string, offset int, cuts []int, files map[string]*metadata.TargetFiles) error {
+// decodeFiles reads the members of "targets", which stand between the braces in src, into files.
+func decodeFiles(src string, members span, cuts []int, files map[string]*metadata.TargetFiles) error {
 	pieces := make([]map[string]*metadata.TargetFiles, len(cuts)+1)
 	errs := make([]error, len(pieces))
 	var running sync.WaitGroup
-	start := 0
+	start := members.start
 	for i := range pieces {
-		end := len(members)
+		end := members.end
 		if i < len(cuts) {
-			end = cuts[i] - offset
+			end = cuts[i]
 		}
-		piece := members[start:end]
+		piece := src[start:end]
 		running.Go(func() {
 			errs[i] = guard(func() error { return json.Unmarshal([]byte("{"+piece+"}"), &pieces[i]) })
 		})

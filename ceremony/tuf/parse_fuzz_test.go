@@ -128,7 +128,7 @@ func TestManyFilesAreReadAsGoTUFReadsThem(t *testing.T) {
 func TestPieceThatGoTUFRefuses(t *testing.T) {
 	members := `"a":{"length":1,"hashes":{"sha256":"00"}},"b":{"length":1,"hashes":{}}`
 	files := map[string]*metadata.TargetFiles{}
-	err := decodeFiles(members, 0, []int{strings.Index(members, `,"b"`)}, files)
+	err := decodeFiles(members, span{0, len(members)}, []int{strings.Index(members, `,"b"`)}, files)
 	if err == nil || !strings.Contains(err.Error(), "hashes must not be empty") {
 		t.Errorf("got %v", err)
 	}

@@ -25,6 +25,8 @@ type reader struct {
 	marks []mark
 	cuts  []int  // where the commas between pieces of "targets" stand, each of pieceSize files
 	seen  uint64 // which of signedShape's fields there are
+
+	payload []byte // the canonical form of the signed part, its own copy
 }
 
 // A segment is one member of an open object: its name, where the name stands
@@ -38,8 +40,7 @@ type segment struct {
 // A mark is the span of a value that Parse wants to find again.
 type mark struct {
 	name       string
-	start, end int    // in the source
-	canonical  []byte // of the signed part: its own copy of the canonical form
+	start, end int // in the source
 }
 
 // A crumb is one level of the path to where the reader is.
@@ -142,11 +143,10 @@ func (r *reader) value(sh *shape) error {
 		return err
 	}
 	if sh.mark != "" {
-		m := mark{name: sh.mark, start: start, end: r.pos}
-		if sh == signedShape {
-			m.canonical = slices.Clone(r.out[written:])
-		}
-		r.marks = append(r.marks, m)
+		r.marks = append(r.marks, mark{sh.mark, start, r.pos})
+	}
+	if sh == signedShape {
+		r.payload = slices.Clone(r.out[written:])
 	}
 	return nil
 }

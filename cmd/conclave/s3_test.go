@@ -9,7 +9,6 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"conclave/transfer/publish/s3test"
-	"conclave/transfer/publish/softhsm"
 )
 
 // storage is the S3 server of all scripts of one test, started when the first one asks for it.
@@ -50,17 +49,6 @@ func (s *storage) condition(name string) (bool, error) {
 		return true, err
 	}
 	return err == nil, nil
-}
-
-// softHSMCmd makes a PKCS#11 token: softhsm LABEL PIN. $MODULE is the path of the module that finds it.
-func softHSMCmd(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) != 2 {
-		ts.Fatalf("usage: softhsm LABEL PIN")
-	}
-	token, err := softhsm.New(ts.MkAbs("softhsm"), args[0], args[1])
-	ts.Check(err)
-	ts.Setenv("SOFTHSM2_CONF", token.Conf)
-	ts.Setenv("MODULE", token.Module)
 }
 
 // s3 lets the programs of a script find the server as they find any: by the environment and the shared files.

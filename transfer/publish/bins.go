@@ -114,7 +114,7 @@ func (w *push) addBins(ctx context.Context, before *live, g *goal) error {
 	if w.change == nil && !due {
 		return nil
 	}
-	if err := w.open(); err != nil {
+	if err := w.p.Open(); err != nil {
 		return err
 	}
 	if w.change == nil && w.p.Bins == nil {

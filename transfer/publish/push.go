@@ -245,8 +245,7 @@ type push struct {
 	dir      string
 	dryRun   bool
 	report   Report
-	memory   *seen        // of this attempt
-	open     func() error // opens the online keys
+	memory   *seen // of this attempt
 }
 
 // journal is the name under which this work is journaled.
@@ -310,11 +309,11 @@ func (w *push) attempt(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	w.memory, w.open = memory, sync.OnceValue(w.p.Open)
+	w.memory = memory
 	w.recall(memory)
 	if w.bringsNews(memory) {
-		go func() { _ = w.open() }()    // meanwhile
-		defer func() { _ = w.open() }() // whoever needs it has the error
+		go func() { _ = w.p.Open() }()    // meanwhile
+		defer func() { _ = w.p.Open() }() // whoever needs them has the error
 	}
 	w.now = newStill(w.store, w.brought()...)
 	w.now.prefetch(ctx, w.expected(memory))

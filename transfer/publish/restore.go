@@ -33,7 +33,7 @@ func (p *Publisher) Restore(ctx context.Context, from Store) (done *Copy, err er
 	if err != nil {
 		return nil, err
 	}
-	w := &push{p: p, state: st, anchor: anchor, store: newMemo(p.Store, "", p.now), open: p.Open}
+	w := &push{p: p, state: st, anchor: anchor, store: newMemo(p.Store, "", p.now)}
 	w.now = newStill(from)
 	r, err := readRepository(ctx, w.now, anchor)
 	if err != nil {

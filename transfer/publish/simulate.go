@@ -95,7 +95,7 @@ func (w *push) targetsSize(before *live) int {
 	size := 0
 	for _, doc := range append(w.brought(), before.targets) {
 		if doc != nil && doc.Type() == tuf.Targets {
-			size = max(size, len(doc.Bytes()))
+			size = max(size, len(doc.Payload()))
 		}
 	}
 	return size

@@ -24,7 +24,7 @@ import (
 
 	"conclave/ceremony/tuf"
 	"conclave/transfer/publish"
-	"conclave/transfer/publish/softhsm"
+	"conclave/transfer/publish/softhsmtest"
 )
 
 func TestPassphrasesComeFromFilesCredentialsAndVariables(t *testing.T) {
@@ -179,8 +179,8 @@ func softHSM(t *testing.T) (uri func(object string) string) {
 		dir, err := os.MkdirTemp("", "conclave-softhsm-")
 		must(t, err)
 		atEnd = append(atEnd, func() { _ = os.RemoveAll(dir) })
-		token, err = softhsm.New(dir, "practice", "1234")
-		if errors.Is(err, softhsm.ErrMissing) && os.Getenv("CI") != "true" {
+		token, err = softhsmtest.New(dir, "practice", "1234")
+		if errors.Is(err, softhsmtest.ErrMissing) && os.Getenv("CI") != "true" {
 			t.Skip(err)
 		}
 		must(t, err)
@@ -193,7 +193,7 @@ func softHSM(t *testing.T) (uri func(object string) string) {
 	}
 }
 
-var token *softhsm.Token // written by tests that do not run in parallel
+var token *softhsmtest.Token // written by tests that do not run in parallel
 
 func TestAKeyOnATokenSignsARefresh(t *testing.T) {
 	uri := softHSM(t)

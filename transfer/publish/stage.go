@@ -106,7 +106,7 @@ func (w *push) isSettled(before *live, kept *journal) bool {
 
 // checkSigners makes sure that the root takes our online keys, before anything is signed with them.
 func (w *push) checkSigners(root *tuf.Document) error {
-	if err := w.open(); err != nil {
+	if err := w.p.Open(); err != nil {
 		return err
 	}
 	for role, s := range map[string]*Signer{tuf.Snapshot: w.p.Snapshot, tuf.Timestamp: w.p.Timestamp} {

@@ -1,5 +1,5 @@
-// Package softhsm makes PKCS#11 tokens for tests: SoftHSM's, which need no hardware.
-package softhsm
+// Package softhsmtest makes PKCS#11 tokens for tests: SoftHSM's, which need no hardware.
+package softhsmtest
 
 import (
 	"errors"
