@@ -187,21 +187,6 @@ func TestAWrongPassphraseRefusesBeforeAnythingIsTouched(t *testing.T) {
 	}
 }
 
-// A tail acts right behind the first swap of the timestamp.
-type tail struct {
-	publish.Store
-	act func()
-}
-
-func (s *tail) PutIf(ctx context.Context, name string, data []byte, old publish.ETag) (publish.ETag, error) {
-	etag, err := s.Store.PutIf(ctx, name, data, old)
-	if act := s.act; err == nil && act != nil {
-		s.act = nil
-		act()
-	}
-	return etag, err
-}
-
 // Another host, whose clock is three days slow, refreshes right behind the push: every client takes its timestamp for expired.
 func TestAPushFailsWhereAClientRefusesWhatIsLive(t *testing.T) {
 	w := newWorld(t)

@@ -271,3 +271,40 @@ func TestStatusTellsVersionsAndTheNextDeadline(t *testing.T) {
 		}
 	}
 }
+
+// A tail acts right behind the first swap of the timestamp.
+type tail struct {
+	publish.Store
+	act func()
+}
+
+func (s *tail) PutIf(ctx context.Context, name string, data []byte, old publish.ETag) (publish.ETag, error) {
+	etag, err := s.Store.PutIf(ctx, name, data, old)
+	if act := s.act; err == nil && act != nil {
+		s.act = nil
+		act()
+	}
+	return etag, err
+}
+
+// Another host publishes a root behind the timestamp of a refresh: the public address serves more than this host has left there,
+// which is no reason for an alarm.
+func TestARootThatFollowsARefreshIsNoAlarm(t *testing.T) {
+	w := newWorld(t)
+	w.genesis()
+	b := w.signed(tuf.Root)
+	other := w.host("other")
+	other.PinnedRoot = w.pub.PinnedRoot
+	var err error
+	w.pub.Public, err = client.Open(filepath.Join(w.folder.Dir(), "metadata"), "")
+	must(t, err)
+	w.pub.Store = &tail{w.store, func() {
+		_, err := other.Push(context.Background(), b, w.targetsDir(), publish.PushOptions{})
+		must(t, err)
+	}}
+	report, err := w.pub.Refresh(context.Background())
+	must(t, err)
+	if report.Versions[tuf.Root] != 1 {
+		t.Errorf("the other host came first: %+v", report)
+	}
+}
